@@ -32,9 +32,9 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "config") ->
         FeatureRule(name='user', threshold=3, ttl_s=None)
     """
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
-    _refuse_unknown(values, fields, where)
+    _refuse_unknown(cls, values, fields, where)
     hints = typing.get_type_hints(cls)
-    built = {name: _build(hints[name], value, f"{where}.{name}") for name, value in values.items() if name != "kind"}
+    built = {name: _build(hints[name], value, f"{where}.{name}") for name, value in values.items() if name in fields}
     missing = [n for n, f in fields.items() if n not in built and _is_required(f)]
     if missing:
         raise ConfigError(f"{where} needs {', '.join(map(repr, missing))}; got {sorted(values) or 'nothing'}")
@@ -66,11 +66,12 @@ def near(name: str, known: Sequence[str]) -> str:
     return f"{guess}known: {', '.join(sorted(known)) or 'nothing'}"
 
 
-def _refuse_unknown(values: Mapping[str, Any], fields: Mapping[str, Any], where: str) -> None:
+def _refuse_unknown(cls: type, values: Mapping[str, Any], fields: Mapping[str, Any], where: str) -> None:
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where} must be a table of keys and values, got {values!r}")
     for key in values:
-        if key not in fields and key != "kind":
+        is_tag = key == "kind" and hasattr(cls, "kind") and values[key] == cls.kind
+        if key not in fields and not is_tag:
             raise ConfigError(f"{where} has no key {key!r}; {near(key, list(fields))}")
 
 
