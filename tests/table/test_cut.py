@@ -1,0 +1,167 @@
+"""A cut shows one moment of a table, however much the table trains on meanwhile."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from recsys_embed import SGD, Adam, CollisionlessTable, FeatureRule, TableConfig
+from tests.table.making import columns, dump, int64s
+
+CONFIG = TableConfig.of("t", 3, optimizer=Adam(), features=(FeatureRule("f", ttl_s=100),))
+
+
+def trained(new_table, num_rows=500):
+    table = new_table(CONFIG)
+    ids = np.arange(num_rows) * 13 - 1000
+    handle = table.train_lookup(ids, time=1000).rows
+    table.apply_gradients(handle, np.ones((num_rows, 3), np.float32), lr=0.1)
+    return table, ids
+
+
+CHANGES = {
+    "gradients": lambda t, ids: t.apply_gradients(ids, np.ones((len(ids), 3), np.float32), lr=0.1),
+    "occurrences": lambda t, ids: t.train_lookup(ids, time=1050),
+    "new ids": lambda t, ids: t.train_lookup(np.arange(5000) + 10**6, time=1050),
+    "assignment": lambda t, ids: t.assign(ids, np.zeros((len(ids), 3), np.float32)),
+    "eviction": lambda t, ids: t.evict(ids[::2]),
+    "eviction of all": lambda t, ids: t.evict(ids),
+    "expiry": lambda t, ids: t.expire(2000),
+    "compaction": lambda t, ids: (t.evict(ids[::2]), t.compact()),
+    "return": lambda t, ids: (t.evict(ids), t.train_lookup(ids, time=1001)),
+    "others in their place": lambda t, ids: (t.evict(ids), t.train_lookup(ids + 1, time=1001)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_happens_after_the_cut_is_not_in_it(new_table, change):
+    table, ids = trained(new_table)
+    before = dump(table)
+    with table.cut() as cut:
+        CHANGES[change](table, ids)
+        assert dump(cut) == before
+        assert cut.num_rows == len(ids)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_happens_while_the_cut_is_read_is_not_in_it(new_table, change):
+    table, ids = trained(new_table)
+    before = columns(table)
+    with table.cut() as cut:
+        blocks = cut.blocks(rows_per_block=100)
+        read = [next(blocks)]
+        CHANGES[change](table, ids)
+        read += list(blocks)
+    order = np.argsort(np.concatenate([b.ids for b in read]))
+    for name, expected in before.items():
+        held = np.concatenate([getattr(b, name) for b in read])[order]
+        np.testing.assert_array_equal(held, expected, err_msg=name)
+
+
+def test_the_table_keeps_what_happened_during_the_cut(new_table):
+    with_cut, ids = trained(new_table)
+    without, _ = trained(new_table)
+    with with_cut.cut() as cut:
+        for change in CHANGES.values():
+            change(with_cut, ids)
+        cut.num_rows_in(0, 1)
+    for change in CHANGES.values():
+        change(without, ids)
+    assert dump(with_cut) == dump(without)
+
+
+@pytest.mark.parametrize("num_rows", [0, 1, 5, 500])
+@pytest.mark.parametrize("parts", [1, 2, 7])
+def test_parts_make_up_the_whole_without_overlap(new_table, num_rows, parts):
+    table, ids = trained(new_table, num_rows)
+    with table.cut() as cut:
+        found = []
+        for part in range(parts):
+            blocks = list(cut.blocks(part, parts, rows_per_block=16))
+            assert all(len(b.ids) <= 16 for b in blocks)
+            assert sum(len(b.ids) for b in blocks) == cut.num_rows_in(part, parts)
+            found += [i for b in blocks for i in b.ids.tolist()]
+    assert sorted(found) == sorted(ids.tolist())
+
+
+def test_a_cut_carries_the_moment_of_the_table(new_table):
+    table, ids = trained(new_table)
+    with table.cut() as cut:
+        assert cut.config == CONFIG
+        assert cut.clock_s == 1000
+        assert cut.seq >= columns(table)["seq"].max()
+        assert cut.counters["admitted"] == len(ids)
+        table.train_lookup(ids + 1, time=1100)
+        assert cut.clock_s == 1000
+        assert cut.counters["admitted"] == len(ids)
+
+
+def test_cuts_follow_one_another(new_table):
+    table, ids = trained(new_table)
+    for _ in range(3):
+        before = dump(table)
+        with table.cut() as cut:
+            table.apply_gradients(ids, np.ones((len(ids), 3), np.float32), lr=0.1)
+            assert dump(cut) == before
+    assert dump(table) != before
+
+
+def test_a_cut_taken_while_training_goes_on_shows_one_moment():
+    """Each step lowers every weight of every row by 1: rows of one moment all agree."""
+    table = CollisionlessTable(TableConfig.of("t", 8, optimizer=SGD()))
+    ids = np.arange(20_000)
+    table.assign(ids, np.zeros((len(ids), 8), np.float32))
+    grads = np.ones((len(ids), 8), np.float32)
+    done = threading.Event()
+
+    def train():
+        for _ in range(60):
+            table.apply_gradients(ids, grads, lr=1.0)
+        done.set()
+
+    writer = threading.Thread(target=train)
+    writer.start()
+    moments = []
+    while not done.is_set() or not moments:
+        with table.cut() as cut:
+            weights = np.concatenate([b.weights for b in cut.blocks(rows_per_block=256)])
+        moments.append(np.unique(weights).tolist())
+        assert weights.shape == (len(ids), 8)
+    writer.join()
+    assert all(len(moment) == 1 for moment in moments), moments
+    assert moments == sorted(moments, reverse=True)
+    assert (table.lookup(ids) == -60).all()
+
+
+def test_the_parts_of_a_cut_may_be_read_in_threads():
+    table = CollisionlessTable(TableConfig.of("t", 4, optimizer=Adam()))
+    ids = np.arange(10_000)
+    table.assign(ids, np.zeros((len(ids), 4), np.float32))
+    found = [[] for _ in range(4)]
+    with table.cut() as cut:
+
+        def read(part):
+            for block in cut.blocks(part, 4, rows_per_block=128):
+                found[part].append((block.ids, block.weights, block.state[:, 0]))
+
+        readers = [threading.Thread(target=read, args=(part,)) for part in range(4)]
+        for reader in readers:
+            reader.start()
+        for n in range(10):
+            table.apply_gradients(ids, np.ones((len(ids), 4), np.float32), lr=0.1)
+            table.evict(ids[n::50])
+        for reader in readers:
+            reader.join()
+    held, weights, steps = (np.concatenate([b[k] for f in found for b in f]) for k in range(3))
+    np.testing.assert_array_equal(np.sort(held), ids)
+    assert (weights == 0).all() and (steps == 0).all()
+
+
+def test_a_closed_cut_is_read_no_more(new_table):
+    table, _ = trained(new_table)
+    cut = table.cut()
+    cut.close()
+    cut.close()
+    with table.cut() as again:
+        assert again.num_rows == 500
+    assert int64s(*[len(b.ids) for b in table.rows()]).sum() == 500

@@ -1,0 +1,49 @@
+"""An index over given ids finds the position of each and -1 for the others."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys_embed import IdIndex, InputError
+from tests.table.making import EXTREME_IDS, INT64, int64s
+
+ANY_ID = st.integers(INT64.min, INT64.max) | st.sampled_from(EXTREME_IDS)
+
+
+@given(st.lists(ANY_ID, unique=True), st.lists(ANY_ID))
+def test_every_id_is_found_at_its_position_and_no_other_is(ids, asked):
+    index = IdIndex(int64s(*ids))
+    positions = {i: k for k, i in enumerate(ids)}
+    found = index.find(int64s(*asked, *ids))
+    assert found.dtype == np.int64
+    assert found.tolist() == [positions.get(i, -1) for i in (*asked, *ids)]
+
+
+def test_many_ids_are_found(rng):
+    ids = np.unique(rng.integers(INT64.min, INT64.max, 50_000))
+    rng.shuffle(ids)
+    index = IdIndex(ids)
+    np.testing.assert_array_equal(index.find(ids), np.arange(len(ids)))
+    strangers = np.setdiff1d(rng.integers(INT64.min, INT64.max, 1000), ids)
+    assert (index.find(strangers) == -1).all()
+    assert index.num_bytes >= 4 * len(ids)
+
+
+def test_the_ids_stay_alive_with_the_index():
+    index = IdIndex(np.arange(1000) * 3)
+    assert index.find(int64s(2997, 1)).tolist() == [999, -1]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [np.ones(3, np.float32), np.ones((2, 2), np.int64), np.arange(6)[::2], np.ones(2, np.int32)],
+)
+def test_only_contiguous_int64_ids_are_indexed(ids):
+    with pytest.raises(InputError):
+        IdIndex(ids)
+
+
+def test_an_id_given_twice_is_refused():
+    with pytest.raises(InputError, match="7"):
+        IdIndex(int64s(7, 8, 7))

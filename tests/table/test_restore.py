@@ -1,0 +1,121 @@
+"""A restored copy goes on exactly as if nothing had happened."""
+
+import numpy as np
+import pytest
+
+from recsys_embed import (
+    FTRL,
+    SGD,
+    Adagrad,
+    Adam,
+    Budget,
+    CollisionlessTable,
+    FeatureRule,
+    InputError,
+    RowBlock,
+    RowwiseAdagrad,
+    TableConfig,
+)  # fmt: skip
+from tests.table.making import columns, counters, dump, int64s
+
+OPTIMIZERS = [
+    SGD(weight_decay=0.1),
+    Adagrad(weight_decay=0.1, initial_accumulator=0.2),
+    RowwiseAdagrad(weight_decay=0.1, initial_accumulator=0.2),
+    Adam(beta1=0.7, beta2=0.9, weight_decay=0.1),
+    FTRL(l1=0.05, l2=0.1, weight_decay=0.1),
+]
+
+
+def copied(table, new_table, parts=1, rows_per_block=16_384):
+    again = new_table(table.config)
+    with table.cut() as cut:
+        for part in range(parts):
+            for block in cut.blocks(part, parts, rows_per_block):
+                again.restore_rows(block)
+        again.restore_meta(
+            seq=cut.seq, clock_s=cut.clock_s, counters=cut.counters, admission=cut.admission
+        )
+    return again
+
+
+def train(table, rng, num_steps, start):
+    for n in range(num_steps):
+        ids = rng.integers(-60, 60, 30)
+        handle = table.train_lookup(ids, time=1000 + start + 10 * n).rows
+        table.apply_gradients(handle, rng.standard_normal((30, 3)).astype(np.float32), lr=0.1)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_the_restored_copy_trains_on_bit_for_bit(new_table, optimizer, parts):
+    config = TableConfig.of(
+        "t", 3, optimizer=optimizer, budget=Budget(max_rows=70),
+        features=(FeatureRule("f", threshold=2, ttl_s=40),), sweep_rows=1 << 20,
+    )  # fmt: skip
+    table = new_table(config)
+    train(table, np.random.default_rng(1), 6, start=0)
+    again = copied(table, new_table, parts, rows_per_block=7)
+    assert dump(again) == dump(table)
+    assert counters(again) == counters(table)
+    for either in (table, again):
+        train(either, np.random.default_rng(2), 6, start=60)
+    assert dump(again) == dump(table)
+    assert counters(again) == counters(table)
+    assert table.stats().expired > 0
+
+
+def test_an_empty_table_is_restored_empty(new_table):
+    table = new_table(TableConfig.of("t", 3))
+    assert len(copied(table, new_table)) == 0
+
+
+def test_an_id_with_a_row_is_not_restored_over(new_table):
+    table = new_table(TableConfig.of("t", 3))
+    table.train_lookup(int64s(1, 2))
+    (block,) = list(table.rows())
+    again = new_table(table.config)
+    again.train_lookup(int64s(2))
+    before = dump(again)
+    with pytest.raises(InputError, match="2"):
+        again.restore_rows(block)
+    assert dump(again) == before
+
+
+def wrong(block, **columns):
+    return RowBlock(**{**{name: getattr(block, name) for name in block._fields}, **columns})
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"weights": np.zeros((2, 4), np.float32)},
+        {"weights": np.zeros((2, 3), np.float64)},
+        {"weights": np.zeros((1, 3), np.float32)},
+        {"state": np.zeros((2, 5), np.float32)},
+        {"last_seen": np.zeros(1, np.uint32)},
+        {"last_seen": np.zeros(2, np.int64)},
+        {"count": np.zeros(3, np.uint32)},
+        {"feature": np.zeros(2, np.int32)},
+        {"feature": np.array([0, 1], np.uint16)},
+        {"seq": np.zeros(2, np.uint32)},
+        {"ids": np.zeros(2, np.int32)},
+        {"ids": np.array([5, 5])},
+    ],
+    ids=lambda c: ", ".join(f"{k} {v.dtype}{v.shape}" for k, v in c.items()),
+)
+def test_a_block_that_does_not_fit_is_refused_whole(columns):
+    table = CollisionlessTable(TableConfig.of("t", 3))
+    table.train_lookup(int64s(1, 2))
+    (block,) = list(table.rows())
+    again = CollisionlessTable(table.config)
+    with pytest.raises(InputError):
+        again.restore_rows(wrong(block, **columns))
+    assert len(again) == 0
+
+
+def test_iteration_and_cut_tell_the_same(new_table, rng):
+    table = new_table(TableConfig.of("t", 3))
+    train(table, rng, 3, start=0)
+    with table.cut() as cut:
+        np.testing.assert_equal(columns(cut), columns(table))
