@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recsys_embed import _native
+from recsys_embed import native
 from recsys_embed.errors import InputError
 
 
@@ -42,7 +42,7 @@ def hash_strings(values: Sequence[str] | NDArray[np.str_] | NDArray[np.object_])
         raise InputError(f"expected strings of valid Unicode, got {first!r}") from None
     offsets = np.zeros(len(encoded) + 1, np.int64)
     np.cumsum([len(e) for e in encoded], out=offsets[1:])
-    return _native.hash_bytes(b"".join(encoded), offsets)
+    return native.hash_bytes(b"".join(encoded), offsets)
 
 
 def ids_of(values: ArrayLike) -> NDArray[np.int64]:
@@ -76,7 +76,7 @@ def mix(ids: NDArray[np.int64], seed: int = 0) -> NDArray[np.int64]:
         >>> len(set(mix(np.arange(1000)).tolist()))
         1000
     """
-    return _native.mix(np.ascontiguousarray(ids), seed)
+    return native.mix(np.ascontiguousarray(ids), seed)
 
 
 def _is_encodable(value: object) -> bool:

@@ -5,11 +5,11 @@ from typing import Any
 
 from recsys_embed.errors import ConfigError
 from recsys_embed.initializers import Initializer, Uniform
-from recsys_embed.optimizers import Optimizer, RowwiseAdagrad
+from recsys_embed.optimizers import Adam, Optimizer, RowwiseAdagrad
 from recsys_embed.row_maps import Collisionless, RowMapConfig
 from recsys_embed.rules import Admission, Budget, Clock, FeatureRule
 
-HEADER_BYTES = 28
+HEADER_BYTES = 32
 ROW_ALIGNMENT = 32
 MAX_DIM = 65_536
 
@@ -109,8 +109,12 @@ class TableConfig:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes one row takes: header, optimizer state, weights, rounded up to 32."""
-        size = HEADER_BYTES + 4 * (self.state_width + self.dim)
+        """Bytes one row takes: header, weights, optimizer state, rounded up to 32.
+
+        The header has room for one float of state: the first segment's accumulator or step count.
+        """
+        held = isinstance(self.segments[0].optimizer, RowwiseAdagrad | Adam)
+        size = HEADER_BYTES + 4 * (self.dim + self.state_width - held)
         return -(-size // ROW_ALIGNMENT) * ROW_ALIGNMENT
 
     @property

@@ -1,0 +1,63 @@
+"""Embedding tables that never collide, never grow stale and never lose an update."""
+
+from recsys_embed.cut import Cut
+from recsys_embed.errors import (
+    ConfigError,
+    InputError,
+    MissingIdError,
+    RecsysEmbedError,
+    SnapshotCorruptError,
+    SnapshotError,
+    SnapshotNotFoundError,
+    SnapshotVersionError,
+)
+from recsys_embed.hashing import hash_string, hash_strings, ids_of
+from recsys_embed.initializers import Constant, Normal, Uniform
+from recsys_embed.optimizers import FTRL, SGD, Adagrad, Adam, RowwiseAdagrad
+from recsys_embed.row_maps import Collisionless, Hashed
+from recsys_embed.rules import Admission, Budget, FeatureRule
+from recsys_embed.table import CollisionlessTable
+from recsys_embed.table_config import Segment, TableConfig
+from recsys_embed.table_types import BUDGET, DELETED, EXPIRED, Evicted, Lookup, RowBlock, TableStats
+from recsys_embed.threads import initial_values, num_threads, set_num_threads
+
+__all__ = [
+    "BUDGET",
+    "DELETED",
+    "EXPIRED",
+    "FTRL",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "Admission",
+    "Budget",
+    "Collisionless",
+    "CollisionlessTable",
+    "ConfigError",
+    "Constant",
+    "Cut",
+    "Evicted",
+    "FeatureRule",
+    "Hashed",
+    "InputError",
+    "Lookup",
+    "MissingIdError",
+    "Normal",
+    "RecsysEmbedError",
+    "RowBlock",
+    "RowwiseAdagrad",
+    "Segment",
+    "SnapshotCorruptError",
+    "SnapshotError",
+    "SnapshotNotFoundError",
+    "SnapshotVersionError",
+    "TableConfig",
+    "TableStats",
+    "Uniform",
+    "hash_string",
+    "hash_strings",
+    "ids_of",
+    "initial_values",
+    "num_threads",
+    "set_num_threads",
+]

@@ -1,0 +1,127 @@
+"""What a call accepts: arrays of one dtype and shape, or one sentence that says what came instead."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recsys_embed.errors import InputError
+
+
+def as_array(values: Any) -> NDArray[Any]:
+    """Views numpy arrays and CPU tensors without a copy; makes an array of anything else."""
+    if isinstance(values, np.ndarray):
+        return values
+    detach = getattr(values, "detach", None)
+    if detach is not None:
+        if values.device.type != "cpu":
+            raise InputError(f"expected a CPU tensor, got one on {values.device}; call .cpu() first")
+        return detach().numpy()  # type: ignore[no-any-return]
+    return np.asarray(values)
+
+
+def as_ids(values: ArrayLike) -> NDArray[np.int64]:
+    """Views N ids as a contiguous int64 array of shape (N,); uint64 keeps its bits.
+
+    Raises:
+        InputError: for another dtype, shape or stride.
+    """
+    array = as_array(values)
+    if array.dtype == np.uint64:
+        array = array.view(np.int64)
+    if array.size == 0 and array.ndim == 1:
+        return np.zeros(0, np.int64)
+    if array.dtype != np.int64 or array.ndim != 1:
+        hint = "; strings become ids by recsys_embed.ids_of" if array.dtype.kind in "UOS" else ""
+        raise InputError(f"ids must be int64 of shape (N,), got {_described(array)}{hint}")
+    return _contiguous(array, "ids")
+
+
+def as_offsets(values: ArrayLike, num_ids: int, num_features: int = 1) -> NDArray[np.int64]:
+    """Views the offsets of feature-major bags, shape (F * B + 1,), checked against the ids.
+
+    Raises:
+        InputError: for another dtype or shape, or offsets that decrease or overrun.
+    """
+    array = as_array(values)
+    if array.dtype == np.int32:
+        array = array.astype(np.int64)
+    if array.dtype != np.int64 or array.ndim != 1 or len(array) < 1:
+        raise InputError(f"offsets must be int64 of shape (bags + 1,), got {_described(array)}")
+    if (len(array) - 1) % num_features:
+        raise InputError(
+            f"offsets of {num_features} features must hold a multiple of {num_features} bags,"
+            f" got {len(array) - 1}"
+        )
+    if array[0] != 0 or array[-1] != num_ids:
+        raise InputError(
+            f"offsets must begin at 0 and end at {num_ids}, the number of ids;"
+            f" got {array[0]} and {array[-1]}"
+        )
+    if (array[1:] < array[:-1]).any():
+        at = int(np.argmax(array[1:] < array[:-1]))
+        raise InputError(f"offsets must not decrease, got {array[at]} before {array[at + 1]} at {at}")
+    return _contiguous(array, "offsets")
+
+
+def as_weights(values: ArrayLike | None, num_ids: int) -> NDArray[np.float32] | None:
+    """Views one float32 weight an id, shape (N,).
+
+    Raises:
+        InputError: for another dtype, shape or stride.
+    """
+    if values is None:
+        return None
+    array = as_array(values)
+    if array.dtype != np.float32 or array.shape != (num_ids,):
+        raise InputError(f"weights must be float32 of shape ({num_ids},), got {_described(array)}")
+    return _contiguous(array, "weights")
+
+
+def as_matrix(values: ArrayLike, rows: int, columns: int, name: str) -> NDArray[np.float32]:
+    """Views a float32 matrix of the given shape whose rows are contiguous.
+
+    Raises:
+        InputError: for another dtype, shape or stride.
+    """
+    array = as_array(values)
+    if array.dtype != np.float32 or array.shape != (rows, columns):
+        raise InputError(f"{name} must be float32 of shape ({rows}, {columns}), got {_described(array)}")
+    if columns > 1 and rows > 0 and array.strides[1] != 4 or array.strides[0] % 4 or array.strides[0] < 0:
+        raise InputError(f"each row of {name} must be contiguous, got strides {array.strides}; copy it first")
+    return array
+
+
+def as_output(out: Any, rows: int, columns: int) -> NDArray[np.float32]:
+    """Gives the caller's `out`, checked, or a new matrix."""
+    if out is None:
+        return np.empty((rows, columns), np.float32)
+    array = as_matrix(out, rows, columns, "out")
+    if not array.flags.writeable:
+        raise InputError("out must be writeable, got a read-only array")
+    return array
+
+
+def as_rates(lr: float | Sequence[float], segments: int) -> list[float]:
+    """Gives one learning rate a segment: finite and not negative.
+
+    Raises:
+        InputError: for another number of rates, or one below 0, infinite or NaN.
+    """
+    rates = [float(lr)] * segments if isinstance(lr, int | float | np.number) else [float(x) for x in lr]
+    if len(rates) != segments:
+        raise InputError(f"lr must be one number or {segments}, one a segment; got {len(rates)}")
+    if not all(0 <= r < float("inf") for r in rates):
+        raise InputError(f"lr must be finite and not negative, got {lr}")
+    return rates
+
+
+def _contiguous(array: NDArray[Any], name: str) -> NDArray[Any]:
+    if not array.flags.c_contiguous:
+        raise InputError(f"{name} must be contiguous, got a stride of {array.strides[0]} bytes; copy it first")
+    return array
+
+
+def _described(array: NDArray[Any]) -> str:
+    return f"{array.dtype} of shape {array.shape}"

@@ -1,0 +1,92 @@
+"""One moment of a table, read while training goes on."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys_embed import native
+from recsys_embed.errors import InputError
+from recsys_embed.table_config import TableConfig
+from recsys_embed.table_types import RowBlock
+
+COUNTERS = ("admitted", "filtered", "expired", "evicted", "deleted", "dropped_gradients")
+
+
+class Cut:
+    """Shows every row as it was when the cut was taken, weights and optimizer state in agreement.
+
+    Taking it is cheap; writers from then on save what they change until it is closed. Different
+    parts may be read by different threads, each overlapping with lookups and with a writer.
+    Close it, or use it as a context manager.
+    """
+
+    def __init__(self, table: native.Table, config: TableConfig) -> None:
+        self.config = config
+        try:
+            self._cut: native.Cut | None = table.begin_cut()
+        except RuntimeError as error:
+            raise InputError(f"table {config.name!r}: {error}") from None
+        self._table = table
+        self._lock = threading.Lock()
+        self.seq: int = table.seq()
+        self.clock_s: int = table.clock()
+        self.counters: dict[str, int] = dict(zip(COUNTERS, table.counters(), strict=True))
+        self.admission = _admission_state(table, config)
+        self.num_rows: int = self.num_rows_in()
+
+    def __enter__(self) -> "Cut":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the cut; the rows it saved are given back."""
+        with self._lock:
+            cut, self._cut = self._cut, None
+        if cut is not None:
+            self._table.end_cut(cut)
+
+    def num_rows_in(self, part: int = 0, parts: int = 1) -> int:
+        """Counts the rows of one part of `parts`."""
+        first, last = self._range(part, parts)
+        return int(self._open().count(first, last))
+
+    def blocks(
+        self, part: int = 0, parts: int = 1, *, rows_per_block: int = 16_384
+    ) -> Iterator[RowBlock]:
+        """Yields the rows of one part of `parts`, a block at a time, in no promised order.
+
+        The arrays of a block are reused for the next one: copy what you keep.
+        """
+        row, last = self._range(part, parts)
+        room = RowBlock.empty(rows_per_block, self.config.dim, self.config.state_width)
+        columns = native.Columns(*room)
+        while row < last:
+            row, count = self._table.read_cut(self._open(), row, last, columns)
+            if count:
+                yield room.first(count)
+
+    def _range(self, part: int, parts: int) -> tuple[int, int]:
+        if not 0 <= part < parts:
+            raise InputError(f"part must be in [0, {parts}), got {part}")
+        cut = self._open()
+        end = cut.end() if part + 1 == parts else cut.start_of(part + 1, parts)
+        return cut.start_of(part, parts), end
+
+    def _open(self) -> native.Cut:
+        if self._cut is None:
+            raise InputError(f"the cut of table {self.config.name!r} is closed; take another")
+        return self._cut
+
+
+def _admission_state(table: native.Table, config: TableConfig) -> dict[str, NDArray[Any]]:
+    if config.admission.kind == "exact":
+        ids, counts, last_seen = table.filter_counts()
+        return {"ids": ids, "counts": counts, "last_seen": last_seen}
+    if config.admission.kind == "sketch":
+        return {"cells": np.asarray(table.filter_cells(), np.uint32)}
+    return {}

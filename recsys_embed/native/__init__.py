@@ -1,0 +1,35 @@
+"""The native core; required, built by `pip install`."""
+
+try:
+    from recsys_embed.native._core import (
+        Columns,
+        Cut,
+        IdIndex,
+        MissingIds,
+        Table,
+        Xxh64,
+        hash_bytes,
+        instruction_set,
+        mix,
+        num_threads,
+        set_num_threads,
+    )
+except ImportError as error:
+    raise ImportError(
+        "the native core of recsys_embed is not built for this Python; run `make setup` in a checkout"
+        f" or `pip install .` (a C++20 compiler is needed); the loader said: {error}"
+    ) from error
+
+__all__ = [
+    "Columns",
+    "Cut",
+    "IdIndex",
+    "MissingIds",
+    "Table",
+    "Xxh64",
+    "hash_bytes",
+    "instruction_set",
+    "mix",
+    "num_threads",
+    "set_num_threads",
+]

@@ -1,0 +1,236 @@
+// Compiled once for each instruction set, with RECSYS_EMBED_ISA naming the namespace. Everything a
+// wider copy uses is inlined or internal, so that the linker can never hand its code to an older
+// processor.
+#include "recsys_embed/kernels.hpp"
+
+#include <bit>
+#include <cmath>
+
+#include "recsys_embed/lanes.hpp"
+#include "recsys_embed/optimizer_steps.hpp"
+
+namespace recsys_embed::RECSYS_EMBED_ISA {
+namespace {
+
+constexpr std::size_t kGroupsAhead = 24;  // ids between the prefetch of a group and its probe
+constexpr std::size_t kRowsAhead = 12;    // rows between the prefetch of a row and its use
+
+[[gnu::always_inline]] inline std::uint64_t hash_of(std::int64_t id) {
+  std::uint64_t x = static_cast<std::uint64_t>(id) + 0x9e3779b97f4a7c15ULL;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
+
+[[gnu::always_inline]] inline std::uint32_t candidate(const TableView& t, std::uint64_t hash) {
+  const auto top = static_cast<std::uint8_t>(hash >> 56);
+  const std::uint8_t tag = top == 0 ? std::uint8_t{255} : top;
+  for (std::uint64_t step = 0; step <= t.mask; ++step) {
+    const Group& group = t.groups[(hash + step) & t.mask];
+    if (const std::uint32_t m = matches(group, tag); m != 0) return group.rows[__builtin_ctz(m)];
+    if (group.overflow == 0) return kNoRow;
+  }
+  return kNoRow;
+}
+
+void find(const TableView& t, const std::int64_t* ids, std::size_t n, std::uint32_t* candidates) {
+  std::uint64_t hashes[kGroupsAhead];
+  const std::size_t lead = n < kGroupsAhead ? n : kGroupsAhead;
+  for (std::size_t i = 0; i < lead; ++i) {
+    hashes[i] = hash_of(ids[i]);
+    __builtin_prefetch(&t.groups[hashes[i] & t.mask]);
+  }
+  std::size_t slot = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint64_t hash = hashes[slot];
+    if (i + kGroupsAhead < n) {
+      hashes[slot] = hash_of(ids[i + kGroupsAhead]);
+      __builtin_prefetch(&t.groups[hashes[slot] & t.mask]);
+    }
+    slot = slot + 1 == kGroupsAhead ? 0 : slot + 1;
+    candidates[i] = candidate(t, hash);
+  }
+}
+
+template <int kWrite>
+[[gnu::always_inline]] inline void prefetch_row(const TableView& t, std::uint32_t row) {
+  if (row == kNoRow) return;
+  const std::byte* p = t.row(row);
+  for (std::size_t at = 0; at < t.stride; at += 64) __builtin_prefetch(p + at, kWrite);
+}
+
+[[gnu::always_inline]] inline void prefetch_weights(const TableView& t, std::uint32_t row) {
+  if (row == kNoRow) return;
+  const std::byte* p = t.row(row);
+  const std::size_t end = kWeightsOffset + t.dim * sizeof(float);
+  for (std::size_t at = 0; at < end; at += 64) __builtin_prefetch(p + at);
+}
+
+[[gnu::always_inline]] inline const float* weights_at(const TableView& t, const std::int64_t* ids,
+                                                      const std::uint32_t* rows, std::size_t i,
+                                                      const MissingRow& missing) {
+  if (rows[i] != kNoRow) [[likely]] {
+    const std::byte* row = t.row(rows[i]);
+    if (header_of(row).id == ids[i]) [[likely]] return weights_of(row);
+  }
+  return missing.weights(missing.context, i);
+}
+
+void gather(const TableView& t, const std::int64_t* ids, const std::uint32_t* rows, std::size_t first,
+            std::size_t last, float* out, std::size_t stride, const MissingRow& missing) {
+  for (std::size_t i = first; i < last && i < first + kRowsAhead; ++i) prefetch_weights(t, rows[i]);
+  for (std::size_t i = first; i < last; ++i) {
+    if (i + kRowsAhead < last) prefetch_weights(t, rows[i + kRowsAhead]);
+    const float* w = weights_at(t, ids, rows, i, missing);
+    float* to = out + i * stride;
+    for_lanes(t.dim, [&](std::size_t d, std::size_t n) { store(to + d, load(w + d, n), n); });
+  }
+}
+
+struct PoolArgs {
+  const TableView& table;
+  const std::int64_t* ids;
+  const std::uint32_t* rows;
+  const std::int64_t* offsets;
+  std::size_t first, last;
+  const float* weights;
+  bool mean;
+  const BagOutput& out;
+  const MissingRow& missing;
+};
+
+// kBlocks sixteens of the row at a time in registers; kBlocks == 0: any dimension, through memory.
+template <std::size_t kBlocks, bool kWeighted>
+void pool_bags(const PoolArgs& a) {
+  const TableView& t = a.table;
+  const auto end = static_cast<std::size_t>(a.offsets[a.last]);
+  auto i = static_cast<std::size_t>(a.offsets[a.first]);
+  for (std::size_t k = i; k < end && k < i + kRowsAhead; ++k) prefetch_weights(t, a.rows[k]);
+  for (std::size_t bag = a.first; bag < a.last; ++bag) {
+    const auto stop = static_cast<std::size_t>(a.offsets[bag + 1]);
+    const float scale = a.mean && stop > i ? 1.0F / static_cast<float>(stop - i) : 1.0F;
+    float* out = a.out.at(bag, t.dim);
+    Lanes held[kBlocks == 0 ? 1 : kBlocks] = {};
+    if constexpr (kBlocks == 0) {
+      for_lanes(t.dim, [&](std::size_t d, std::size_t n) { store(out + d, Lanes{}, n); });
+    }
+    for (; i < stop; ++i) {
+      if (i + kRowsAhead < end) prefetch_weights(t, a.rows[i + kRowsAhead]);
+      const float* w = weights_at(t, a.ids, a.rows, i, a.missing);
+      const Lanes factor = splat(kWeighted ? a.weights[i] : 1.0F);
+      const auto term = [&](std::size_t d, std::size_t n) {
+        return kWeighted ? factor * load(w + d, n) : load(w + d, n);
+      };
+      if constexpr (kBlocks == 0) {
+        for_lanes(t.dim, [&](std::size_t d, std::size_t n) {
+          store(out + d, load(out + d, n) + term(d, n), n);
+        });
+      } else {
+        for (std::size_t k = 0; k < kBlocks; ++k) held[k] = held[k] + term(k * kLanes, kLanes);
+      }
+    }
+    if constexpr (kBlocks != 0) {
+      for (std::size_t k = 0; k < kBlocks; ++k) store(out + k * kLanes, held[k]);
+    }
+    if (a.mean) {
+      for_lanes(t.dim, [&](std::size_t d, std::size_t n) {
+        store(out + d, load(out + d, n) * splat(scale), n);
+      });
+    }
+  }
+}
+
+template <bool kWeighted>
+void pool_dim(const PoolArgs& a) {
+  switch (a.table.dim) {
+    case 16: return pool_bags<1, kWeighted>(a);
+    case 32: return pool_bags<2, kWeighted>(a);
+    case 64: return pool_bags<4, kWeighted>(a);
+    case 128: return pool_bags<8, kWeighted>(a);
+    default: return pool_bags<0, kWeighted>(a);
+  }
+}
+
+void pool(const TableView& t, const std::int64_t* ids, const std::uint32_t* rows,
+          const std::int64_t* offsets, std::size_t first, std::size_t last, const float* weights,
+          Pooling pooling, const BagOutput& out, const MissingRow& missing) {
+  const PoolArgs args{t, ids, rows, offsets, first, last, weights, pooling == Pooling::kMean, out, missing};
+  weights == nullptr ? pool_dim<false>(args) : pool_dim<true>(args);
+}
+
+[[gnu::always_inline]] inline void step_segment(const Segment& s, std::byte* row, const float* g, float lr) {
+  auto* vectors = reinterpret_cast<float*>(row + s.vector_offset);
+  const StepArgs args{weights_of(row) + s.position,
+                      reinterpret_cast<float*>(row + s.scalar_offset),
+                      vectors,
+                      vectors + s.dim,
+                      g + s.position,
+                      s.dim,
+                      lr};
+  switch (s.optimizer.kind) {
+    case OptimizerKind::kSgd: return step_sgd(args);
+    case OptimizerKind::kAdagrad: return step_adagrad(s.optimizer, args);
+    case OptimizerKind::kRowwiseAdagrad: return step_rowwise_adagrad(s.optimizer, args);
+    case OptimizerKind::kAdam: return step_adam(s.optimizer, args);
+    case OptimizerKind::kFtrl: return step_ftrl(s.optimizer, args);
+  }
+}
+
+// The summed gradient of distinct row u: its only occurrence where that is enough, else in scratch.
+[[gnu::always_inline]] inline const float* summed(const Occurrences& occ, const Gradients& grads,
+                                                  std::size_t u, std::size_t dim, float* scratch) {
+  std::uint32_t i = occ.first[u];
+  if (occ.next[i] == kNoRow && grads.scale == nullptr) return grads.source[i];
+  for_lanes(dim, [&](std::size_t d, std::size_t n) {
+    Lanes total = {};
+    for (std::uint32_t k = i; k != kNoRow; k = occ.next[k]) {
+      const Lanes g = load(grads.source[k] + d, n);
+      total = total + (grads.scale == nullptr ? g : splat(grads.scale[k]) * g);
+    }
+    store(scratch + d, total, n);
+  });
+  return scratch;
+}
+
+[[gnu::always_inline]] inline const float* decayed(const Segment& s, const std::byte* row, const float* g,
+                                                   float* scratch) {
+  if (s.optimizer.weight_decay == 0) return g;
+  const float* w = weights_of(row) + s.position;
+  const Lanes decay = splat(s.optimizer.weight_decay);
+  for_lanes(s.dim, [&](std::size_t d, std::size_t n) {
+    store(scratch + s.position + d, load(g + s.position + d, n) + decay * load(w + d, n), n);
+  });
+  return scratch;
+}
+
+void update(const TableView& t, const Segment* segments, std::size_t num_segments, const float* lr,
+            const Occurrences& occ, const Gradients& grads, float* scratch) {
+  for (std::size_t u = 0; u < occ.count && u < kRowsAhead; ++u) prefetch_row<1>(t, occ.rows[u]);
+  for (std::size_t u = 0; u < occ.count; ++u) {
+    if (u + kRowsAhead < occ.count) prefetch_row<1>(t, occ.rows[u + kRowsAhead]);
+    std::byte* row = t.row(occ.rows[u]);
+    const float* g = summed(occ, grads, u, t.dim, scratch);
+    for (std::size_t s = 0; s < num_segments; ++s) {
+      step_segment(segments[s], row, decayed(segments[s], row, g, scratch), lr[s]);
+    }
+  }
+}
+
+// x - x is 0 for every finite x and NaN for the others; NaN survives a sum.
+bool all_finite(const float* values, std::size_t n) {
+  Lanes total = {};
+  for_lanes(n, [&](std::size_t d, std::size_t k) {
+    const Lanes x = load(values + d, k);
+    total = total + (x - x);
+  });
+  return sum(total) == 0.0F;
+}
+
+}  // namespace
+
+#define RECSYS_EMBED_STRING(x) #x
+#define RECSYS_EMBED_NAME(x) RECSYS_EMBED_STRING(x)
+extern const Kernels kKernels;
+const Kernels kKernels = {RECSYS_EMBED_NAME(RECSYS_EMBED_ISA), find, gather, pool, update, all_finite};
+
+}  // namespace recsys_embed::RECSYS_EMBED_ISA

@@ -1,0 +1,109 @@
+// One optimizer step for each distinct row of a batch.
+#include <algorithm>
+#include <stdexcept>
+
+#include "recsys_embed/spread.hpp"
+#include "recsys_embed/table.hpp"
+
+namespace recsys_embed {
+
+void Table::apply_gradients(std::span<const std::int64_t> ids, const std::uint32_t* rows, std::uint64_t moves,
+                            const float* grads, std::size_t stride, std::span<const float> lr) {
+  const AccessGate::Writer writer(gate_);
+  source_.resize(ids.size());
+  scale_.clear();
+  for (std::size_t i = 0; i < ids.size(); ++i) source_[i] = grads + i * stride;
+  step(ids, rows, moves, lr);
+}
+
+void Table::apply_pooled_gradients(std::span<const std::int64_t> ids, const std::uint32_t* rows,
+                                   std::uint64_t moves, const Bags& bags, const BagOutput& grads,
+                                   std::span<const float> lr) {
+  const auto pool = Threads::pool();
+  const AccessGate::Writer writer(gate_);
+  source_.resize(ids.size());
+  const bool scaled = bags.weights != nullptr || bags.pooling == Pooling::kMean;
+  scale_.resize(scaled ? ids.size() : 0);
+  spread_bags(*pool, bags.offsets, bags.count, [&](std::size_t, std::size_t first, std::size_t last) {
+    for (std::size_t bag = first; bag < last; ++bag) {
+      const auto begin = static_cast<std::size_t>(bags.offsets[bag]);
+      const auto end = static_cast<std::size_t>(bags.offsets[bag + 1]);
+      const float* source = grads.at(bag, layout_.dim);
+      const float share = bags.pooling == Pooling::kMean && end > begin ? 1.0F / static_cast<float>(end - begin) : 1.0F;
+      for (std::size_t i = begin; i < end; ++i) {
+        source_[i] = source;
+        if (scaled) scale_[i] = bags.weights == nullptr ? share : share * bags.weights[i];
+      }
+    }
+  });
+  step(ids, rows, moves, lr);
+}
+
+void Table::step(std::span<const std::int64_t> ids, const std::uint32_t* rows, std::uint64_t moves,
+                 std::span<const float> lr) {
+  const auto pool = Threads::pool();
+  ++seq_;
+  const std::size_t n = ids.size();
+  std::span<const std::uint32_t> at(rows, rows == nullptr ? 0 : n);
+  if (rows == nullptr || moves != moves_) {
+    found_.resize(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      found_[i] = rows == nullptr || rows[i] != kNoRow ? find(ids[i]) : kNoRow;
+    }
+    at = found_;
+  }
+  next_.resize(n);
+  const std::size_t parts = parts_for(*pool, n);
+  if (parts_.size() < parts) parts_.resize(parts);
+  const std::uint64_t stamps = std::uint64_t{parts} * (n + 1);
+  if (stamps > 0xffffffffULL) throw std::length_error("a gradient call takes fewer than 2^32 ids");
+  if (0xffffffffULL - stamp_ < stamps) {
+    for (std::uint32_t r = 0; r < storage_.end(); ++r) header_of(storage_.row(r)).stamp = 0;
+    stamp_ = 0;
+  }
+  const std::uint32_t base = stamp_ + 1;
+  stamp_ += static_cast<std::uint32_t>(stamps);
+  pool->run(parts, [&](std::size_t part) {
+    chain(at, part, parts, base + static_cast<std::uint32_t>(part * (n + 1)));
+    Part& p = parts_[part];
+    p.scratch.resize(layout_.dim);
+    kernels().update(view(), layout_.segments.data(), layout_.segments.size(), lr.data(),
+                     {p.rows.data(), p.first.data(), next_.data(), p.rows.size()},
+                     {source_.data(), scale_.empty() ? nullptr : scale_.data()}, p.scratch.data());
+  });
+  counters_.dropped_gradients += static_cast<std::uint64_t>(std::count(at.begin(), at.end(), kNoRow));
+}
+
+// Lists this part's distinct rows and links the occurrences of each. A row's stamp says whether and
+// as which distinct row this call has met it: no scratch table, no sorting.
+void Table::chain(std::span<const std::uint32_t> rows, std::size_t part, std::size_t parts, std::uint32_t base) {
+  constexpr std::size_t kAhead = 16;
+  Part& p = parts_[part];
+  p.rows.clear();
+  p.first.clear();
+  p.last.clear();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i + kAhead < rows.size() && rows[i + kAhead] != kNoRow) {
+      __builtin_prefetch(storage_.row(rows[i + kAhead]), 1);
+    }
+    const std::uint32_t row = rows[i];
+    if (row == kNoRow || owner_of(row, parts) != part) continue;
+    RowHeader& h = header_of(storage_.row(row));
+    const auto occurrence = static_cast<std::uint32_t>(i);
+    next_[i] = kNoRow;
+    if (h.stamp >= base && h.stamp - base < p.rows.size()) {
+      std::uint32_t& last = p.last[h.stamp - base];
+      next_[last] = occurrence;
+      last = occurrence;
+      continue;
+    }
+    preserve(row);
+    h.set_seq(seq_);
+    h.stamp = base + static_cast<std::uint32_t>(p.rows.size());
+    p.rows.push_back(row);
+    p.first.push_back(occurrence);
+    p.last.push_back(occurrence);
+  }
+}
+
+}  // namespace recsys_embed

@@ -1,0 +1,483 @@
+"""The collisionless table: a dictionary from ids to trained rows."""
+
+import time as system_time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recsys_embed import native
+from recsys_embed.arrays import (
+    as_ids,
+    as_matrix,
+    as_offsets,
+    as_output,
+    as_rates,
+    as_weights,
+)
+from recsys_embed.config import near
+from recsys_embed.cut import COUNTERS, Cut
+from recsys_embed.errors import InputError, MissingIdError
+from recsys_embed.native_table import make_native
+from recsys_embed.table_config import TableConfig
+from recsys_embed.table_types import Evicted, Lookup, RowBlock, Rows, TableStats
+
+Missing = Literal["initial", "zeros", "error"] | NDArray[np.float32]
+Mode = Literal["sum", "mean"]
+INITIAL, VECTOR, ERROR = 0, 1, 2
+MAX_TIME_S = 2**32 - 1
+ALL_ROWS = 2**32
+
+
+class CollisionlessTable:
+    """Holds one row for each id admitted, and never lets two ids share one.
+
+    Every int64 is a legal id. A row's initial value is a function of (seed, table name, id,
+    position) alone, so training gives the same bits for any number of threads and any order of
+    insertion.
+
+    Overlap: `lookup`, `lookup_pooled`, `contains`, `initial_values`, `stats`, `ids`, `rows` and
+    reading a cut may run in any number of threads at once. The others write: they wait for running
+    lookups and make later ones wait, so that nobody sees half a change. All release the GIL.
+
+    Args:
+        config: what the table is made of.
+
+    Example:
+        >>> table = CollisionlessTable(TableConfig.of("item", dim=2, seed=1))
+        >>> answer = table.train_lookup(np.array([7, -1, 7]))
+        >>> table.apply_gradients(answer.rows, np.ones((3, 2), np.float32), lr=0.1)
+        >>> len(table), -1 in table, 8 in table
+        (2, True, False)
+    """
+
+    def __init__(self, config: TableConfig) -> None:
+        self.config = config
+        self._native = make_native(config)
+        self._features = {rule.name: i for i, rule in enumerate(config.features)}
+        self._expires = any(rule.ttl_s for rule in config.features)
+
+    def lookup(
+        self, ids: ArrayLike, *, missing: Missing = "initial", out: Any = None
+    ) -> NDArray[np.float32]:
+        """Reads the weights of N ids, shape (N, D); never inserts, refreshes or writes.
+
+        Args:
+            ids: int64, shape (N,); order and duplicates are kept.
+            missing: what an id without a row gives: its "initial" value, "zeros", a float32 vector
+                of shape (D,), or "error".
+            out: where to write, float32 (N, D) with contiguous rows; made if None.
+
+        Raises:
+            InputError: for a wrong dtype, shape or stride.
+            MissingIdError: under "error", naming ids without a row.
+        """
+        ids = self._row_ids(ids)
+        out = as_output(out, len(ids), self.config.dim)
+        policy, vector = self._missing(missing)
+        self._read(self._native.lookup, ids, out, policy, vector)
+        return out
+
+    def lookup_pooled(
+        self,
+        ids: ArrayLike,
+        offsets: ArrayLike,
+        *,
+        mode: Mode = "sum",
+        weights: ArrayLike | None = None,
+        num_features: int = 1,
+        missing: Missing = "initial",
+        out: Any = None,
+    ) -> NDArray[np.float32]:
+        """Sums or averages the weights of each bag, shape (B, F * D); never changes the table.
+
+        Args:
+            ids: int64, shape (N,).
+            offsets: feature-major bags, shape (F * B + 1,): bag b of feature f holds ids
+                [offsets[f * B + b], offsets[f * B + b + 1]). An empty bag gives zeros.
+            mode: "sum", or "mean": the sum divided by the number of ids of the bag.
+            weights: float32 factors of the ids, shape (N,).
+            num_features: F.
+            missing: as for `lookup`.
+            out: where to write, float32 (B, F * D) with contiguous rows; made if None.
+
+        Raises:
+            InputError: for a wrong dtype, shape or stride, or offsets that decrease or overrun.
+            MissingIdError: under "error", naming ids without a row.
+        """
+        ids = self._row_ids(ids)
+        offsets = as_offsets(offsets, len(ids), num_features)
+        factors = as_weights(weights, len(ids))
+        out = self._pooled_output(out, offsets, num_features)
+        policy, vector = self._missing(missing)
+        self._read(
+            self._native.lookup_pooled, ids, offsets, out, factors, _is_mean(mode), policy, vector
+        )
+        return out
+
+    def train_lookup(
+        self,
+        ids: ArrayLike,
+        *,
+        feature: int | str = 0,
+        time: int | None = None,
+        missing: Missing = "initial",
+        out: Any = None,
+    ) -> Lookup:
+        """Counts N occurrences in order, admits what has earned a row, refreshes and reads.
+
+        An occurrence before its id's admission reads `missing` and gets no gradient.
+
+        Args:
+            ids: int64, shape (N,).
+            feature: index or name of the feature whose admission and expiry rules apply.
+            time: seconds since the epoch, on an event clock; required if any feature expires.
+            missing: as for `lookup`, without "error".
+            out: as for `lookup`.
+
+        Returns:
+            The values (N, D), the handle for `apply_gradients`, and the rows that expired or fell
+            to the budget at the start of this call.
+
+        Raises:
+            InputError: for a wrong dtype, shape, stride, feature or time; nothing is changed.
+        """
+        ids = self._row_ids(ids)
+        out = as_output(out, len(ids), self.config.dim)
+        policy, vector = self._missing(missing, training=True)
+        rows = np.empty(len(ids), np.uint32)
+        evicted = self._native.train_lookup(
+            ids, self._feature(feature), self._time(time), rows, out, policy, vector
+        )
+        return Lookup(out, Rows(ids, rows, self._native.moves()), Evicted(*evicted))
+
+    def train_lookup_pooled(
+        self,
+        ids: ArrayLike,
+        offsets: ArrayLike,
+        *,
+        mode: Mode = "sum",
+        weights: ArrayLike | None = None,
+        features: Sequence[int | str] = (0,),
+        time: int | None = None,
+        missing: Missing = "initial",
+        out: Any = None,
+    ) -> Lookup:
+        """Does what `train_lookup` does, for the bags of one or more features at once.
+
+        Args:
+            ids, offsets, mode, weights, out: as for `lookup_pooled`.
+            features: the F features, index or name, in the order of the bags.
+            time, missing: as for `train_lookup`.
+
+        Raises:
+            InputError: as for both; nothing is changed.
+        """
+        ids = self._row_ids(ids)
+        offsets = as_offsets(offsets, len(ids), len(features))
+        factors = as_weights(weights, len(ids))
+        out = self._pooled_output(out, offsets, len(features))
+        policy, vector = self._missing(missing, training=True)
+        numbers = [self._feature(f) for f in features]
+        rows = np.empty(len(ids), np.uint32)
+        evicted = self._native.train_lookup_pooled(
+            ids, offsets, numbers, self._time(time), rows, out, factors, _is_mean(mode), policy, vector
+        )
+        return Lookup(out, Rows(ids, rows, self._native.moves()), Evicted(*evicted))
+
+    def apply_gradients(
+        self, rows: Rows | ArrayLike, grads: ArrayLike, *, lr: float | Sequence[float]
+    ) -> None:
+        """Takes one optimizer step for each distinct id, with its gradients summed in order.
+
+        Ids without a row are passed over and counted (`stats().dropped_gradients`).
+
+        Args:
+            rows: the handle of a training lookup, or N ids.
+            grads: float32, shape (N, D), rows contiguous.
+            lr: the learning rate, or one a segment.
+
+        Raises:
+            InputError: for a wrong dtype, shape, stride or rate, or a gradient that is NaN or
+                infinite; nothing is changed.
+        """
+        ids, found, moves = self._handle(rows)
+        grads = as_matrix(grads, len(ids), self.config.dim, "grads")
+        rates = as_rates(lr, len(self.config.segments))
+        if not self._native.apply_gradients(ids, found, moves, grads, rates):
+            raise _not_finite(grads)
+
+    def apply_pooled_gradients(
+        self,
+        rows: Rows | ArrayLike,
+        offsets: ArrayLike,
+        grads: ArrayLike,
+        *,
+        lr: float | Sequence[float],
+        mode: Mode = "sum",
+        weights: ArrayLike | None = None,
+        num_features: int = 1,
+    ) -> None:
+        """Does what `apply_gradients` does, from the gradients of bags, shape (B, F * D).
+
+        Args:
+            rows, lr: as for `apply_gradients`.
+            offsets, mode, weights, num_features: as for `lookup_pooled`.
+
+        Raises:
+            InputError: as for both; nothing is changed.
+        """
+        ids, found, moves = self._handle(rows)
+        offsets = as_offsets(offsets, len(ids), num_features)
+        factors = as_weights(weights, len(ids))
+        batch = (len(offsets) - 1) // num_features
+        grads = as_matrix(grads, batch, num_features * self.config.dim, "grads")
+        rates = as_rates(lr, len(self.config.segments))
+        applied = self._native.apply_pooled_gradients(
+            ids, found, moves, offsets, grads, factors, _is_mean(mode), rates
+        )
+        if not applied:
+            raise _not_finite(grads)
+
+    def assign(self, ids: ArrayLike, values: ArrayLike, *, time: int | None = None) -> None:
+        """Sets the weights of N ids, giving a row to those that lack one; the last duplicate wins.
+
+        Admission is bypassed. Optimizer state is kept, or begins at its initial value.
+
+        Args:
+            ids: int64, shape (N,).
+            values: float32, shape (N, D).
+            time: as for `train_lookup`; the table's clock if None.
+
+        Raises:
+            InputError: for a wrong dtype, shape or stride, or a value that is NaN or infinite.
+        """
+        ids = self._row_ids(ids)
+        values = as_matrix(values, len(ids), self.config.dim, "values")
+        if not np.isfinite(values).all():
+            raise InputError("values must be finite, got NaN or infinity")
+        known = time is None and self.config.clock == "event"
+        self._native.assign(ids, values, self._native.clock() if known else self._time(time))
+
+    def evict(self, ids: ArrayLike) -> Evicted:
+        """Takes the rows of these ids away, and what admission had counted of them.
+
+        Returns:
+            The ids that had a row.
+        """
+        return Evicted(*self._native.evict(self._row_ids(ids)))
+
+    def expire(self, now: int | None = None, *, max_rows: int | None = None) -> Evicted:
+        """Takes away the rows whose age is at least their feature's time to live.
+
+        Args:
+            now: seconds since the epoch; the table's clock if None.
+            max_rows: examine at most so many rows, from where the last call stopped; all if None.
+
+        Returns:
+            The ids that lost their rows.
+        """
+        if now is None:
+            now = self._native.clock() if self.config.clock == "event" else self._time(None)
+        limit = ALL_ROWS if max_rows is None else max_rows
+        return Evicted(*self._native.expire(_checked_time(now), _not_negative("max_rows", limit)))
+
+    def enforce_budget(self) -> Evicted:
+        """Evicts, if the table is over its budget, as a training call would at its start."""
+        return Evicted(*self._native.enforce_budget())
+
+    def compact(self, max_moves: int | None = None) -> int:
+        """Moves rows into holes, gives freed chunks back to the system; returns the moves made."""
+        limit = ALL_ROWS if max_moves is None else max_moves
+        return int(self._native.compact(_not_negative("max_moves", limit)))
+
+    def contains(self, ids: ArrayLike) -> NDArray[np.bool_]:
+        """Says of each id whether it has a row, shape (N,)."""
+        ids = self._row_ids(ids)
+        out = np.empty(len(ids), np.bool_)
+        self._native.contains(ids, out)
+        return out
+
+    def __contains__(self, id: int) -> bool:
+        return bool(self.contains(np.array([id], np.int64))[0])
+
+    def __len__(self) -> int:
+        return int(self._native.size())
+
+    def rows(self, *, rows_per_block: int = 16_384) -> Iterator[RowBlock]:
+        """Yields all rows a block at a time; rows that change meanwhile show either state.
+
+        The arrays of a block are reused for the next one: copy what you keep. For one moment of a
+        table in training take a `cut`.
+        """
+        room = RowBlock.empty(rows_per_block, self.config.dim, self.config.state_width)
+        columns, cursor = native.Columns(*room), 0
+        while True:
+            cursor, count = self._native.read_rows(cursor, columns)
+            if not count:
+                return
+            yield room.first(count)
+
+    def ids(self, *, ids_per_block: int = 16_384) -> Iterator[NDArray[np.int64]]:
+        """Yields the ids that have rows, a block at a time; the array is reused, copy what you keep."""
+        for block in self.rows(rows_per_block=ids_per_block):
+            yield block.ids
+
+    def initial_values(self, ids: ArrayLike) -> NDArray[np.float32]:
+        """Gives the weights with which training would begin these ids, shape (N, D)."""
+        ids = self._row_ids(ids)
+        out = np.empty((len(ids), self.config.dim), np.float32)
+        self._native.initial_values(ids, out)
+        return out
+
+    def stats(self) -> TableStats:
+        """Counts what the table holds and has done."""
+        n = self._native
+        counters = dict(zip(COUNTERS, n.counters(), strict=True))
+        return TableStats(
+            rows=n.size(),
+            bytes=n.bytes(),
+            index_bytes=n.index_bytes(),
+            load=n.load(),
+            **counters,
+            lookups=n.lookups(),
+            hits=n.hits(),
+        )
+
+    def cut(self) -> Cut:
+        """Takes one moment of the table, to be read while training goes on.
+
+        Raises:
+            InputError: while another cut of this table is open.
+        """
+        return Cut(self._native, self.config)
+
+    def restore_rows(self, block: RowBlock) -> None:
+        """Puts rows back exactly as they were.
+
+        Raises:
+            InputError: if the columns do not fit the table, or an id has a row already; nothing is
+                changed.
+        """
+        n = len(block.ids)
+        as_matrix(block.weights, n, self.config.dim, "weights")
+        as_matrix(block.state, n, self.config.state_width, "state")
+        whole = RowBlock(*(np.require(c, requirements=["C", "W", "A"]) for c in block))
+        try:
+            self._native.restore_rows(native.Columns(*whole))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"cannot restore rows into table {self.config.name!r}: {error}") from None
+
+    def restore_meta(
+        self,
+        *,
+        seq: int,
+        clock_s: int,
+        counters: Mapping[str, int],
+        admission: Mapping[str, NDArray[Any]],
+    ) -> None:
+        """Puts back what a cut knows beside its rows: sequence, clock, counters, admission state.
+
+        Raises:
+            InputError: if the admission state is not of the table's kind of admission.
+        """
+        kind = self.config.admission.kind
+        wanted = {"exact": {"ids", "counts", "last_seen"}, "sketch": {"cells"}}.get(kind, set())
+        if set(admission) != wanted:
+            raise InputError(f"{kind} admission has state {sorted(wanted)}, got {sorted(admission)}")
+        self._native.restore_meta(seq, clock_s, [counters[name] for name in COUNTERS])
+        columns = {name: np.require(a, requirements=["C", "A"]) for name, a in admission.items()}
+        if kind == "exact":
+            self._native.restore_counts(columns["ids"], columns["counts"], columns["last_seen"])
+        if kind == "sketch":
+            try:
+                self._native.restore_sketch(columns["cells"].reshape(-1))
+            except ValueError as error:
+                raise InputError(f"cannot restore the admission sketch: {error}") from None
+
+    def _row_ids(self, ids: ArrayLike) -> NDArray[np.int64]:
+        return self.config.row_map.map(as_ids(ids))
+
+    def _handle(
+        self, rows: Rows | ArrayLike
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint32] | None, int]:
+        if isinstance(rows, Rows):
+            return rows
+        return self._row_ids(rows), None, 0
+
+    def _pooled_output(
+        self, out: Any, offsets: NDArray[np.int64], num_features: int
+    ) -> NDArray[np.float32]:
+        batch = (len(offsets) - 1) // num_features
+        return as_output(out, batch, num_features * self.config.dim)
+
+    def _missing(
+        self, missing: Missing, *, training: bool = False
+    ) -> tuple[int, NDArray[np.float32] | None]:
+        if isinstance(missing, str):
+            if missing == "initial":
+                return INITIAL, None
+            if missing == "zeros":
+                return VECTOR, np.zeros(self.config.dim, np.float32)
+            if missing == "error" and not training:
+                return ERROR, None
+            known = ["initial", "zeros"] if training else ["initial", "zeros", "error"]
+            raise InputError(f"missing cannot be {missing!r}; {near(missing, known)}, or a vector")
+        vector = as_weights(missing, self.config.dim)
+        return VECTOR, vector
+
+    def _feature(self, feature: int | str) -> int:
+        if isinstance(feature, str):
+            if feature not in self._features:
+                hint = near(feature, list(self._features))
+                raise InputError(f"table {self.config.name!r} has no feature {feature!r}; {hint}")
+            return self._features[feature]
+        if not 0 <= feature < len(self._features):
+            raise InputError(f"feature must be in [0, {len(self._features)}) or a name, got {feature}")
+        return feature
+
+    def _time(self, time: int | None) -> int:
+        if self.config.clock == "wall":
+            if time is not None:
+                raise InputError(f"table {self.config.name!r} runs on the wall clock; leave time out")
+            return int(system_time.time())
+        if time is None:
+            if self._expires:
+                raise InputError(
+                    f"table {self.config.name!r} has features that expire by event time; pass time=seconds"
+                )
+            return int(self._native.clock())
+        return _checked_time(time)
+
+    def _read(self, call: Any, ids: NDArray[np.int64], *rest: Any) -> None:
+        try:
+            call(ids, *rest)
+        except native.MissingIds as error:
+            some = ", ".join(str(i) for i in error.args[0])
+            raise MissingIdError(
+                f"table {self.config.name!r} has no row for {error.args[1]} of {len(ids)} ids: {some}"
+            ) from None
+
+
+def _checked_time(time: int) -> int:
+    if isinstance(time, bool) or not isinstance(time, int | np.integer) or not 0 <= time <= MAX_TIME_S:
+        raise InputError(f"time must be whole seconds in [0, 2^32), got {time!r}")
+    return int(time)
+
+
+def _not_negative(name: str, value: int) -> int:
+    if value < 0:
+        raise InputError(f"{name} must not be negative, got {value}")
+    return value
+
+
+def _is_mean(mode: str) -> bool:
+    if mode not in ("sum", "mean"):
+        raise InputError(f"mode must be sum or mean, got {mode!r}")
+    return mode == "mean"
+
+
+def _not_finite(grads: NDArray[np.float32]) -> InputError:
+    row = int(np.argmin(np.isfinite(grads).all(axis=1)))
+    return InputError(f"grads must be finite, got NaN or infinity in row {row}; nothing was changed")
