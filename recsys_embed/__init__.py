@@ -1,5 +1,7 @@
 """Embedding tables that never collide, never grow stale and never lose an update."""
 
+from importlib.metadata import version
+
 from recsys_embed.cut import Cut
 from recsys_embed.errors import (
     ConfigError,
@@ -20,6 +22,8 @@ from recsys_embed.table import CollisionlessTable
 from recsys_embed.table_config import Segment, TableConfig
 from recsys_embed.table_types import BUDGET, DELETED, EXPIRED, Evicted, Lookup, RowBlock, TableStats
 from recsys_embed.threads import initial_values, num_threads, set_num_threads
+
+__version__ = version("recsys-embed")
 
 __all__ = [
     "BUDGET",

@@ -1,4 +1,4 @@
-"""What a call accepts: arrays of one dtype and shape, or one sentence that says what came instead."""
+"""What a call accepts: arrays of one dtype and shape; else one sentence says what came."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,9 @@ def as_array(values: Any) -> NDArray[Any]:
     detach = getattr(values, "detach", None)
     if detach is not None:
         if values.device.type != "cpu":
-            raise InputError(f"expected a CPU tensor, got one on {values.device}; call .cpu() first")
+            raise InputError(
+                f"expected a CPU tensor, got one on {values.device}; call .cpu() first"
+            )
         return detach().numpy()  # type: ignore[no-any-return]
     return np.asarray(values)
 
@@ -61,7 +63,9 @@ def as_offsets(values: ArrayLike, num_ids: int, num_features: int = 1) -> NDArra
         )
     if (array[1:] < array[:-1]).any():
         at = int(np.argmax(array[1:] < array[:-1]))
-        raise InputError(f"offsets must not decrease, got {array[at]} before {array[at + 1]} at {at}")
+        raise InputError(
+            f"offsets must not decrease, got {array[at]} before {array[at + 1]} at {at}"
+        )
     return _contiguous(array, "offsets")
 
 
@@ -87,9 +91,19 @@ def as_matrix(values: ArrayLike, rows: int, columns: int, name: str) -> NDArray[
     """
     array = as_array(values)
     if array.dtype != np.float32 or array.shape != (rows, columns):
-        raise InputError(f"{name} must be float32 of shape ({rows}, {columns}), got {_described(array)}")
-    if columns > 1 and rows > 0 and array.strides[1] != 4 or array.strides[0] % 4 or array.strides[0] < 0:
-        raise InputError(f"each row of {name} must be contiguous, got strides {array.strides}; copy it first")
+        raise InputError(
+            f"{name} must be float32 of shape ({rows}, {columns}), got {_described(array)}"
+        )
+    if (
+        columns > 1
+        and rows > 0
+        and array.strides[1] != 4
+        or array.strides[0] % 4
+        or array.strides[0] < 0
+    ):
+        raise InputError(
+            f"each row of {name} must be contiguous, got strides {array.strides}; copy it first"
+        )
     return array
 
 
@@ -109,7 +123,11 @@ def as_rates(lr: float | Sequence[float], segments: int) -> list[float]:
     Raises:
         InputError: for another number of rates, or one below 0, infinite or NaN.
     """
-    rates = [float(lr)] * segments if isinstance(lr, int | float | np.number) else [float(x) for x in lr]
+    rates = (
+        [float(lr)] * segments
+        if isinstance(lr, int | float | np.number)
+        else [float(x) for x in lr]
+    )
     if len(rates) != segments:
         raise InputError(f"lr must be one number or {segments}, one a segment; got {len(rates)}")
     if not all(0 <= r < float("inf") for r in rates):
@@ -119,7 +137,9 @@ def as_rates(lr: float | Sequence[float], segments: int) -> list[float]:
 
 def _contiguous(array: NDArray[Any], name: str) -> NDArray[Any]:
     if not array.flags.c_contiguous:
-        raise InputError(f"{name} must be contiguous, got a stride of {array.strides[0]} bytes; copy it first")
+        raise InputError(
+            f"{name} must be contiguous, got a stride of {array.strides[0]} bytes; copy it first"
+        )
     return array
 
 

@@ -34,10 +34,16 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "config") ->
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     _refuse_unknown(cls, values, fields, where)
     hints = typing.get_type_hints(cls)
-    built = {name: _build(hints[name], value, f"{where}.{name}") for name, value in values.items() if name in fields}
+    built = {
+        name: _build(hints[name], value, f"{where}.{name}")
+        for name, value in values.items()
+        if name in fields
+    }
     missing = [n for n, f in fields.items() if n not in built and _is_required(f)]
     if missing:
-        raise ConfigError(f"{where} needs {', '.join(map(repr, missing))}; got {sorted(values) or 'nothing'}")
+        raise ConfigError(
+            f"{where} needs {', '.join(map(repr, missing))}; got {sorted(values) or 'nothing'}"
+        )
     return cls(**built)
 
 
@@ -66,7 +72,9 @@ def near(name: str, known: Sequence[str]) -> str:
     return f"{guess}known: {', '.join(sorted(known)) or 'nothing'}"
 
 
-def _refuse_unknown(cls: type, values: Mapping[str, Any], fields: Mapping[str, Any], where: str) -> None:
+def _refuse_unknown(
+    cls: type, values: Mapping[str, Any], fields: Mapping[str, Any], where: str
+) -> None:
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where} must be a table of keys and values, got {values!r}")
     for key in values:
@@ -118,20 +126,26 @@ def _build_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ..
     inner = args[:1] * len(value) if args[1:] == (...,) else args
     if len(inner) != len(value):
         raise ConfigError(f"{where} must be a list of {len(inner)} values, got {value!r}")
-    return tuple(_build(h, v, f"{where}[{i}]") for i, (h, v) in enumerate(zip(inner, value, strict=True)))
+    return tuple(
+        _build(h, v, f"{where}[{i}]") for i, (h, v) in enumerate(zip(inner, value, strict=True))
+    )
 
 
 def _build_union(args: tuple[Any, ...], value: Any, where: str) -> Any:
     if value is None and type(None) in args:
         return None
     options = [a for a in args if a is not type(None)]
-    tagged = {a.kind: a for a in options if dataclasses.is_dataclass(a) and isinstance(getattr(a, "kind", None), str)}
+    tagged = {
+        kind: a
+        for a in options
+        if dataclasses.is_dataclass(a) and isinstance(kind := getattr(a, "kind", None), str)
+    }
     if tagged and (isinstance(value, Mapping) and "kind" in value or isinstance(value, str)):
         table = _tagged(value)
         kind = table["kind"]
         if kind not in tagged:
             raise ConfigError(f"{where} has no kind {kind!r}; {near(str(kind), list(tagged))}")
-        return from_dict(tagged[kind], table, where)
+        return from_dict(typing.cast(type[Any], tagged[kind]), table, where)
     if len(options) == 1:
         return _build(options[0], value, where)
     for option in options:

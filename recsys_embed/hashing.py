@@ -1,4 +1,4 @@
-"""Raw feature values to ids: integers are ids as they are, strings become XXH64 of their UTF-8 bytes."""
+"""Raw feature values to ids: integers as they are, strings by XXH64 of their UTF-8 bytes."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from recsys_embed.errors import InputError
 
 
 def hash_string(value: str) -> int:
-    """Gives a string the id it has everywhere: XXH64 of its UTF-8 bytes, seed 0, as a signed integer.
+    """Gives a string the id it has everywhere: XXH64 of its UTF-8 bytes, seed 0, as int64.
 
     Raises:
         InputError: for a lone surrogate, which has no UTF-8 bytes.
@@ -22,7 +22,9 @@ def hash_string(value: str) -> int:
     return int(hash_strings([value])[0])
 
 
-def hash_strings(values: Sequence[str] | NDArray[np.str_] | NDArray[np.object_]) -> NDArray[np.int64]:
+def hash_strings(
+    values: Sequence[str] | NDArray[np.str_] | NDArray[np.object_],
+) -> NDArray[np.int64]:
     """Gives each string its id, shape (N,); the same in every process and on every machine.
 
     Args:
@@ -66,7 +68,9 @@ def ids_of(values: ArrayLike) -> NDArray[np.int64]:
         return hash_strings(array.tolist())
     if array.size == 0:
         return np.zeros(0, np.int64)
-    raise InputError(f"expected integers or strings, got an array of {array.dtype} with shape {array.shape}")
+    raise InputError(
+        f"expected integers or strings, got an array of {array.dtype} with shape {array.shape}"
+    )
 
 
 def mix(ids: NDArray[np.int64], seed: int = 0) -> NDArray[np.int64]:

@@ -22,7 +22,9 @@ class Uniform:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
-            raise ConfigError(f"Uniform needs finite low <= high, got low={self.low}, high={self.high}")
+            raise ConfigError(
+                f"Uniform needs finite low <= high, got low={self.low}, high={self.high}"
+            )
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ class Normal:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std >= 0):
-            raise ConfigError(f"Normal needs a finite mean and std >= 0, got mean={self.mean}, std={self.std}")
+            raise ConfigError(
+                f"Normal needs a finite mean and std >= 0, got mean={self.mean}, std={self.std}"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The update rules a table can apply to a row; w weights, g gradient + weight_decay * w, lr per call."""
+"""The updates a table can apply to a row; w weights, g gradient + weight_decay * w, lr per call."""
 
 import math
 from dataclasses import dataclass, fields
@@ -13,7 +13,9 @@ def _require(config: Any, **bounds: tuple[float, float]) -> None:
     for field in fields(config):
         value, (low, high) = getattr(config, field.name), bounds[field.name]
         if not (math.isfinite(value) and low <= value < high):
-            raise ConfigError(f"{type(config).__name__}.{field.name} must be in [{low}, {high}), got {value}")
+            raise ConfigError(
+                f"{type(config).__name__}.{field.name} must be in [{low}, {high}), got {value}"
+            )
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class Adam:
     """Follows bias-corrected moments, t counting the steps of this row alone.
 
     t += 1; m = b1*m + (1-b1)*g; v = b2*v + (1-b2)*g^2;
-    w -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).  Kingma, Ba (arXiv 1412.6980), alg. 1.
+    w -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+    Kingma, Ba (arXiv 1412.6980), alg. 1.
 
     Example:
         >>> Adam().state_columns(1)

@@ -11,7 +11,7 @@ from recsys_embed.hashing import mix
 
 
 class RowMap(Protocol):
-    """Maps ids (N,) int64 to row ids (N,) int64, the same in every process, for every id there is."""
+    """Maps ids (N,) int64 to row ids (N,) int64, the same in every process, for every id."""
 
     def map(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Gives each id the id under which its row is held."""

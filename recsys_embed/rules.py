@@ -31,9 +31,13 @@ class FeatureRule:
         if not self.name:
             raise ConfigError("a feature needs a name, got an empty one")
         if not 0 <= self.threshold <= MAX_COUNT:
-            raise ConfigError(f"threshold of {self.name!r} must be in [0, {MAX_COUNT}], got {self.threshold}")
+            raise ConfigError(
+                f"threshold of {self.name!r} must be in [0, {MAX_COUNT}], got {self.threshold}"
+            )
         if self.ttl_s is not None and not 1 <= self.ttl_s <= MAX_COUNT:
-            raise ConfigError(f"ttl_s of {self.name!r} must be in [1, {MAX_COUNT}] or None, got {self.ttl_s}")
+            raise ConfigError(
+                f"ttl_s of {self.name!r} must be in [1, {MAX_COUNT}] or None, got {self.ttl_s}"
+            )
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,13 @@ class Admission:
 
     def __post_init__(self) -> None:
         if self.kind not in ("exact", "sketch", "probabilistic"):
-            raise ConfigError(f"Admission.kind must be exact, sketch or probabilistic, got {self.kind!r}")
+            raise ConfigError(
+                f"Admission.kind must be exact, sketch or probabilistic, got {self.kind!r}"
+            )
         if not 1 <= self.width <= 1 << 32 or self.width & (self.width - 1):
-            raise ConfigError(f"Admission.width must be a power of two up to 2^32, got {self.width}")
+            raise ConfigError(
+                f"Admission.width must be a power of two up to 2^32, got {self.width}"
+            )
         if not 1 <= self.depth <= 16:
             raise ConfigError(f"Admission.depth must be in [1, 16], got {self.depth}")
         if not 0 < self.probability <= 1:
@@ -93,8 +101,12 @@ class Budget:
 
     def __post_init__(self) -> None:
         if (self.max_rows is None) == (self.max_bytes is None):
-            raise ConfigError(f"Budget needs either max_rows or max_bytes, got {self.max_rows} and {self.max_bytes}")
-        if (self.max_rows or self.max_bytes or 0) < 1:
-            raise ConfigError(f"Budget must be at least 1, got {self.max_rows if self.max_bytes is None else self.max_bytes}")
+            raise ConfigError(
+                "Budget needs either max_rows or max_bytes,"
+                f" got max_rows={self.max_rows} and max_bytes={self.max_bytes}"
+            )
+        bound = self.max_bytes if self.max_rows is None else self.max_rows
+        if bound is None or bound < 1:
+            raise ConfigError(f"Budget must be at least 1, got {bound}")
         if self.policy not in ("lru", "lfu"):
             raise ConfigError(f"Budget.policy must be lru or lfu, got {self.policy!r}")

@@ -74,10 +74,10 @@ class CollisionlessTable:
             MissingIdError: under "error", naming ids without a row.
         """
         ids = self._row_ids(ids)
-        out = as_output(out, len(ids), self.config.dim)
+        values = as_output(out, len(ids), self.config.dim)
         policy, vector = self._missing(missing)
-        self._read(self._native.lookup, ids, out, policy, vector)
-        return out
+        self._read(self._native.lookup, ids, values, policy, vector)
+        return values
 
     def lookup_pooled(
         self,
@@ -109,12 +109,11 @@ class CollisionlessTable:
         ids = self._row_ids(ids)
         offsets = as_offsets(offsets, len(ids), num_features)
         factors = as_weights(weights, len(ids))
-        out = self._pooled_output(out, offsets, num_features)
+        values = self._pooled_output(out, offsets, num_features)
         policy, vector = self._missing(missing)
-        self._read(
-            self._native.lookup_pooled, ids, offsets, out, factors, _is_mean(mode), policy, vector
-        )
-        return out
+        mean = _is_mean(mode)
+        self._read(self._native.lookup_pooled, ids, offsets, values, factors, mean, policy, vector)
+        return values
 
     def train_lookup(
         self,
@@ -182,7 +181,16 @@ class CollisionlessTable:
         numbers = [self._feature(f) for f in features]
         rows = np.empty(len(ids), np.uint32)
         evicted = self._native.train_lookup_pooled(
-            ids, offsets, numbers, self._time(time), rows, out, factors, _is_mean(mode), policy, vector
+            ids,
+            offsets,
+            numbers,
+            self._time(time),
+            rows,
+            out,
+            factors,
+            _is_mean(mode),
+            policy,
+            vector,
         )
         return Lookup(out, Rows(ids, rows, self._native.moves()), Evicted(*evicted))
 
@@ -320,7 +328,7 @@ class CollisionlessTable:
             yield room.first(count)
 
     def ids(self, *, ids_per_block: int = 16_384) -> Iterator[NDArray[np.int64]]:
-        """Yields the ids that have rows, a block at a time; the array is reused, copy what you keep."""
+        """Yields the ids that have rows, in blocks whose array is reused: copy what you keep."""
         for block in self.rows(rows_per_block=ids_per_block):
             yield block.ids
 
@@ -363,11 +371,13 @@ class CollisionlessTable:
         n = len(block.ids)
         as_matrix(block.weights, n, self.config.dim, "weights")
         as_matrix(block.state, n, self.config.state_width, "state")
-        whole = RowBlock(*(np.require(c, requirements=["C", "W", "A"]) for c in block))
+        whole = RowBlock._make(np.require(c, requirements=["C", "W", "A"]) for c in block)
         try:
             self._native.restore_rows(native.Columns(*whole))
         except (ValueError, TypeError) as error:
-            raise InputError(f"cannot restore rows into table {self.config.name!r}: {error}") from None
+            raise InputError(
+                f"cannot restore rows into table {self.config.name!r}: {error}"
+            ) from None
 
     def restore_meta(
         self,
@@ -385,7 +395,9 @@ class CollisionlessTable:
         kind = self.config.admission.kind
         wanted = {"exact": {"ids", "counts", "last_seen"}, "sketch": {"cells"}}.get(kind, set())
         if set(admission) != wanted:
-            raise InputError(f"{kind} admission has state {sorted(wanted)}, got {sorted(admission)}")
+            raise InputError(
+                f"{kind} admission has state {sorted(wanted)}, got {sorted(admission)}"
+            )
         self._native.restore_meta(seq, clock_s, [counters[name] for name in COUNTERS])
         columns = {name: np.require(a, requirements=["C", "A"]) for name, a in admission.items()}
         if kind == "exact":
@@ -434,18 +446,23 @@ class CollisionlessTable:
                 raise InputError(f"table {self.config.name!r} has no feature {feature!r}; {hint}")
             return self._features[feature]
         if not 0 <= feature < len(self._features):
-            raise InputError(f"feature must be in [0, {len(self._features)}) or a name, got {feature}")
+            raise InputError(
+                f"feature must be in [0, {len(self._features)}) or a name, got {feature}"
+            )
         return feature
 
     def _time(self, time: int | None) -> int:
         if self.config.clock == "wall":
             if time is not None:
-                raise InputError(f"table {self.config.name!r} runs on the wall clock; leave time out")
+                raise InputError(
+                    f"table {self.config.name!r} runs on the wall clock; leave time out"
+                )
             return int(system_time.time())
         if time is None:
             if self._expires:
                 raise InputError(
-                    f"table {self.config.name!r} has features that expire by event time; pass time=seconds"
+                    f"table {self.config.name!r} has features that expire by event time;"
+                    " pass time=seconds"
                 )
             return int(self._native.clock())
         return _checked_time(time)
@@ -454,14 +471,19 @@ class CollisionlessTable:
         try:
             call(ids, *rest)
         except native.MissingIds as error:
-            some = ", ".join(str(i) for i in error.args[0])
+            some, total = error.args
             raise MissingIdError(
-                f"table {self.config.name!r} has no row for {error.args[1]} of {len(ids)} ids: {some}"
+                f"table {self.config.name!r} has no row for {total} of {len(ids)} ids:"
+                f" {', '.join(map(str, some))}{', ...' if total > len(some) else ''}"
             ) from None
 
 
 def _checked_time(time: int) -> int:
-    if isinstance(time, bool) or not isinstance(time, int | np.integer) or not 0 <= time <= MAX_TIME_S:
+    if (
+        isinstance(time, bool)
+        or not isinstance(time, int | np.integer)
+        or not 0 <= time <= MAX_TIME_S
+    ):
         raise InputError(f"time must be whole seconds in [0, 2^32), got {time!r}")
     return int(time)
 
@@ -480,4 +502,6 @@ def _is_mean(mode: str) -> bool:
 
 def _not_finite(grads: NDArray[np.float32]) -> InputError:
     row = int(np.argmin(np.isfinite(grads).all(axis=1)))
-    return InputError(f"grads must be finite, got NaN or infinity in row {row}; nothing was changed")
+    return InputError(
+        f"grads must be finite, got NaN or infinity in row {row}; nothing was changed"
+    )

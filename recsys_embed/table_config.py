@@ -1,4 +1,4 @@
-"""What a table is made of: segments of a row, features with their rules, admission, budget, clock."""
+"""What a table is made of: segments, features with their rules, admission, budget, clock."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,15 +74,23 @@ class TableConfig:
             raise ConfigError(f"table {self.name!r} needs at least one segment and one feature")
         names = [f.name for f in self.features]
         if len(set(names)) != len(names) or len(names) > 65_535:
-            raise ConfigError(f"table {self.name!r} needs at most 65535 distinct feature names, got {names}")
+            raise ConfigError(
+                f"table {self.name!r} needs at most 65535 distinct feature names, got {names}"
+            )
         if self.clock not in ("event", "wall"):
-            raise ConfigError(f"clock of table {self.name!r} must be event or wall, got {self.clock!r}")
+            raise ConfigError(
+                f"clock of table {self.name!r} must be event or wall, got {self.clock!r}"
+            )
         if self.dim > MAX_DIM:
-            raise ConfigError(f"table {self.name!r} may have at most {MAX_DIM} dimensions, got {self.dim}")
+            raise ConfigError(
+                f"table {self.name!r} may have at most {MAX_DIM} dimensions, got {self.dim}"
+            )
         if not 0 <= self.seed < 2**63:
             raise ConfigError(f"seed of table {self.name!r} must be in [0, 2^63), got {self.seed}")
         if self.sweep_rows < 0:
-            raise ConfigError(f"sweep_rows of table {self.name!r} must not be negative, got {self.sweep_rows}")
+            raise ConfigError(
+                f"sweep_rows of table {self.name!r} must not be negative, got {self.sweep_rows}"
+            )
 
     @staticmethod
     def of(

@@ -28,7 +28,7 @@ class Rows(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """The answer of a training lookup: values, the handle for the gradient call, rows lost meanwhile."""
+    """The answer of a training lookup: values, handle for the gradient call, rows lost."""
 
     values: NDArray[np.float32]
     rows: Rows
@@ -42,7 +42,7 @@ class RowBlock(NamedTuple):
     weights: NDArray[np.float32]
     state: NDArray[np.float32]
     last_seen: NDArray[np.uint32]
-    count: NDArray[np.uint32]
+    count: NDArray[np.uint32]  # type: ignore[assignment]  # hides tuple.count, which nobody needs
     feature: NDArray[np.uint16]
     seq: NDArray[np.uint64]
 
@@ -61,7 +61,7 @@ class RowBlock(NamedTuple):
 
     def first(self, rows: int) -> "RowBlock":
         """Gives the first rows, without a copy."""
-        return RowBlock(*(column[:rows] for column in self))
+        return RowBlock._make(column[:rows] for column in self)
 
 
 class TableStats(NamedTuple):

@@ -21,7 +21,7 @@ template <class T>
 using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Out = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using InRows = nb::ndarray<const float, nb::ndim<2>, nb::device::cpu>;   // unit last stride
+using InRows = nb::ndarray<const float, nb::ndim<2>, nb::device::cpu>;  // unit last stride
 using OutRows = nb::ndarray<float, nb::ndim<2>, nb::device::cpu>;
 using NoGil = nb::gil_scoped_release;
 
@@ -41,8 +41,12 @@ nb::tuple arrays_of(Evicted&& e) {
   return nb::make_tuple(new_array(std::move(e.ids)), new_array(std::move(e.reasons)));
 }
 
-std::size_t row_stride(const InRows& a) { return a.shape(0) > 1 ? static_cast<std::size_t>(a.stride(0)) : a.shape(1); }
-std::size_t row_stride(const OutRows& a) { return a.shape(0) > 1 ? static_cast<std::size_t>(a.stride(0)) : a.shape(1); }
+std::size_t row_stride(const InRows& a) {
+  return a.shape(0) > 1 ? static_cast<std::size_t>(a.stride(0)) : a.shape(1);
+}
+std::size_t row_stride(const OutRows& a) {
+  return a.shape(0) > 1 ? static_cast<std::size_t>(a.stride(0)) : a.shape(1);
+}
 
 // policy: 0 initial values, 1 the given vector, 2 an error.
 Missing missing_of(std::uint32_t policy, const std::optional<In<float>>& vector) {
@@ -58,7 +62,9 @@ Bags bags_of(const In<std::int64_t>& offsets, const Weights& weights, bool mean)
           mean ? Pooling::kMean : Pooling::kSum};
 }
 
-BagOutput output_of(const OutRows& out) { return {out.data(), row_stride(out), std::max<std::size_t>(out.shape(0), 1)}; }
+BagOutput output_of(const OutRows& out) {
+  return {out.data(), row_stride(out), std::max<std::size_t>(out.shape(0), 1)};
+}
 // Gradients are read only; BagOutput serves both ways.
 BagOutput gradients_of(const InRows& in) {
   return {const_cast<float*>(in.data()), row_stride(in), std::max<std::size_t>(in.shape(0), 1)};
@@ -72,7 +78,8 @@ bool rows_finite(const InRows& a) {
 }
 
 // Features by part: occurrences [offsets[f * batch], offsets[(f + 1) * batch]) are features[f]'s.
-std::vector<FeatureSpan> spans_of(const In<std::int64_t>& offsets, const std::vector<std::uint16_t>& features) {
+std::vector<FeatureSpan> spans_of(const In<std::int64_t>& offsets,
+                                  const std::vector<std::uint16_t>& features) {
   std::vector<FeatureSpan> spans;
   const std::size_t batch = (offsets.shape(0) - 1) / features.size();
   for (std::size_t f = 0; f < features.size(); ++f) {
@@ -90,11 +97,13 @@ struct Columns {
   Out<std::uint64_t> seq;
 
   RowColumns pointers() const {
-    return {ids.data(), weights.data(), state.data(), last_seen.data(), count.data(), feature.data(), seq.data()};
+    return {ids.data(),   weights.data(), state.data(), last_seen.data(),
+            count.data(), feature.data(), seq.data()};
   }
 };
 
-TableOptions options_of(const std::vector<std::tuple<std::uint32_t, std::uint32_t, std::vector<float>, std::uint32_t, float, float>>& segments,
+TableOptions options_of(const std::vector<std::tuple<std::uint32_t, std::uint32_t, std::vector<float>,
+                                                     std::uint32_t, float, float>>& segments,
                         const std::vector<std::tuple<std::uint32_t, std::uint32_t>>& features,
                         const std::tuple<std::uint32_t, std::size_t, std::size_t, double>& admission,
                         const std::tuple<std::uint32_t, std::uint32_t>& budget, std::uint32_t sweep_rows,
@@ -126,125 +135,193 @@ void bind_table(nb::module_& m) {
                           Out<std::uint64_t> seq) {
         new (self) Columns{ids, weights, state, last_seen, count, feature, seq};
       });
-  nb::class_<Cut>(m, "Cut")
-      .def("end", &Cut::end)
-      .def("count", &Cut::count)
-      .def("start_of", &Cut::start_of);
+  nb::class_<Cut>(m, "Cut").def("end", &Cut::end).def("count", &Cut::count).def("start_of", &Cut::start_of);
   nb::class_<Table>(m, "Table")
-      .def("__init__", [](Table* self, const std::vector<std::tuple<std::uint32_t, std::uint32_t, std::vector<float>, std::uint32_t, float, float>>& segments,
-                          const std::vector<std::tuple<std::uint32_t, std::uint32_t>>& features,
-                          const std::tuple<std::uint32_t, std::size_t, std::size_t, double>& admission,
-                          const std::tuple<std::uint32_t, std::uint32_t>& budget, std::uint32_t sweep_rows,
-                          std::uint64_t seed, const std::string& name) {
-        new (self) Table(options_of(segments, features, admission, budget, sweep_rows, seed, name));
-      }, "segments"_a, "features"_a, "admission"_a, "budget"_a, "sweep_rows"_a, "seed"_a, "name"_a)
-      .def("lookup", [](const Table& t, In<std::int64_t> ids, OutRows out, std::uint32_t policy, Vector vector) {
-        const NoGil release;
-        t.lookup(span_of(ids), out.data(), row_stride(out), missing_of(policy, vector));
-      }, "ids"_a.noconvert(), "out"_a.noconvert(), "policy"_a, "vector"_a.none())
-      .def("lookup_pooled", [](const Table& t, In<std::int64_t> ids, In<std::int64_t> offsets, OutRows out,
-                               Weights weights, bool mean, std::uint32_t policy, Vector vector) {
-        const NoGil release;
-        t.lookup_pooled(span_of(ids), bags_of(offsets, weights, mean), output_of(out), missing_of(policy, vector));
-      }, "ids"_a.noconvert(), "offsets"_a.noconvert(), "out"_a.noconvert(), "weights"_a.none(), "mean"_a, "policy"_a, "vector"_a.none())
-      .def("contains", [](const Table& t, In<std::int64_t> ids, Out<bool> out) {
-        const NoGil release;
-        t.contains(span_of(ids), out.data());
-      })
-      .def("initial_values", [](const Table& t, In<std::int64_t> ids, OutRows out) {
-        const NoGil release;
-        t.initial_values(span_of(ids), out.data());
-      })
-      .def("read_rows", [](const Table& t, std::uint32_t cursor, const Columns& out) {
-        const NoGil release;
-        const std::size_t n = t.read_rows(cursor, out.ids.shape(0), out.pointers());
-        return std::make_tuple(cursor, n);
-      })
-      .def("train_lookup", [](Table& t, In<std::int64_t> ids, std::uint16_t feature, std::uint32_t now,
-                              Out<std::uint32_t> rows, OutRows out, std::uint32_t policy, Vector vector) {
-        Evicted evicted;
-        {
-          const NoGil release;
-          const FeatureSpan span{0, ids.shape(0), feature};
-          evicted = t.train_lookup(span_of(ids), {&span, 1}, now, rows.data(), out.data(), row_stride(out), missing_of(policy, vector));
-        }
-        return arrays_of(std::move(evicted));
-      }, "ids"_a.noconvert(), "feature"_a, "now"_a, "rows"_a.noconvert(), "out"_a.noconvert(), "policy"_a, "vector"_a.none())
-      .def("train_lookup_pooled", [](Table& t, In<std::int64_t> ids, In<std::int64_t> offsets, const std::vector<std::uint16_t>& features,
-                                     std::uint32_t now, Out<std::uint32_t> rows, OutRows out, Weights weights, bool mean,
-                                     std::uint32_t policy, Vector vector) {
-        Evicted evicted;
-        {
-          const NoGil release;
-          const std::vector<FeatureSpan> spans = spans_of(offsets, features);
-          evicted = t.train_lookup_pooled(span_of(ids), spans, now, rows.data(), bags_of(offsets, weights, mean), output_of(out), missing_of(policy, vector));
-        }
-        return arrays_of(std::move(evicted));
-      }, "ids"_a.noconvert(), "offsets"_a.noconvert(), "features"_a, "now"_a, "rows"_a.noconvert(), "out"_a.noconvert(), "weights"_a.none(), "mean"_a, "policy"_a, "vector"_a.none())
-      .def("apply_gradients", [](Table& t, In<std::int64_t> ids, Rows rows, std::uint64_t moves, InRows grads, const std::vector<float>& lr) {
-        const NoGil release;
-        if (!rows_finite(grads)) return false;
-        t.apply_gradients(span_of(ids), rows ? rows->data() : nullptr, moves, grads.data(), row_stride(grads), lr);
-        return true;
-      }, "ids"_a.noconvert(), "rows"_a.none(), "moves"_a, "grads"_a.noconvert(), "lr"_a)
-      .def("apply_pooled_gradients", [](Table& t, In<std::int64_t> ids, Rows rows, std::uint64_t moves, In<std::int64_t> offsets,
-                                        InRows grads, Weights weights, bool mean, const std::vector<float>& lr) {
-        const NoGil release;
-        if (!rows_finite(grads)) return false;
-        t.apply_pooled_gradients(span_of(ids), rows ? rows->data() : nullptr, moves, bags_of(offsets, weights, mean), gradients_of(grads), lr);
-        return true;
-      }, "ids"_a.noconvert(), "rows"_a.none(), "moves"_a, "offsets"_a.noconvert(), "grads"_a.noconvert(), "weights"_a.none(), "mean"_a, "lr"_a)
-      .def("assign", [](Table& t, In<std::int64_t> ids, InRows values, std::uint32_t now) {
-        const NoGil release;
-        t.assign(span_of(ids), values.data(), now);
-      }, "ids"_a.noconvert(), "values"_a.noconvert(), "now"_a)
-      .def("evict", [](Table& t, In<std::int64_t> ids) {
-        Evicted e;
-        { const NoGil release; e = t.evict(span_of(ids)); }
-        return arrays_of(std::move(e));
-      })
-      .def("expire", [](Table& t, std::uint32_t now, std::size_t max_rows) {
-        Evicted e;
-        { const NoGil release; e = t.expire(now, max_rows); }
-        return arrays_of(std::move(e));
-      })
-      .def("enforce_budget", [](Table& t) {
-        Evicted e;
-        { const NoGil release; e = t.enforce_budget(); }
-        return arrays_of(std::move(e));
-      })
-      .def("compact", [](Table& t, std::size_t max_moves) { const NoGil release; return t.compact(max_moves); })
-      .def("begin_cut", [](Table& t) { const NoGil release; return t.begin_cut(); })
-      .def("end_cut", [](Table& t, std::shared_ptr<Cut> cut) { const NoGil release; t.end_cut(cut); })
-      .def("read_cut", [](const Table& t, Cut& cut, std::uint32_t first, std::uint32_t last, const Columns& out) {
-        const NoGil release;
-        std::size_t n = 0;
-        const std::uint32_t next = t.read_cut(cut, first, last, out.ids.shape(0), out.pointers(), n);
-        return std::make_tuple(next, n);
-      })
-      .def("restore_rows", [](Table& t, const Columns& in) {
-        const NoGil release;
-        t.restore_rows(in.ids.shape(0), in.pointers());
-      })
-      .def("restore_meta", [](Table& t, std::uint64_t seq, std::uint32_t clock, const std::vector<std::uint64_t>& c) {
-        t.restore_meta(seq, clock, {c.at(0), c.at(1), c.at(2), c.at(3), c.at(4), c.at(5)});
-      })
-      .def("restore_counts", [](Table& t, In<std::int64_t> ids, In<std::uint32_t> counts, In<std::uint32_t> last_seen) {
-        std::vector<IdCounts::Entry> entries(ids.shape(0));
-        for (std::size_t i = 0; i < entries.size(); ++i) entries[i] = {ids.data()[i], counts.data()[i], last_seen.data()[i]};
-        t.restore_counts(entries);
-      })
+      .def(
+          "__init__",
+          [](Table* self,
+             const std::vector<std::tuple<std::uint32_t, std::uint32_t, std::vector<float>, std::uint32_t,
+                                          float, float>>& segments,
+             const std::vector<std::tuple<std::uint32_t, std::uint32_t>>& features,
+             const std::tuple<std::uint32_t, std::size_t, std::size_t, double>& admission,
+             const std::tuple<std::uint32_t, std::uint32_t>& budget, std::uint32_t sweep_rows,
+             std::uint64_t seed, const std::string& name) {
+            new (self) Table(options_of(segments, features, admission, budget, sweep_rows, seed, name));
+          },
+          "segments"_a, "features"_a, "admission"_a, "budget"_a, "sweep_rows"_a, "seed"_a, "name"_a)
+      .def(
+          "lookup",
+          [](const Table& t, In<std::int64_t> ids, OutRows out, std::uint32_t policy, Vector vector) {
+            const NoGil release;
+            t.lookup(span_of(ids), out.data(), row_stride(out), missing_of(policy, vector));
+          },
+          "ids"_a.noconvert(), "out"_a.noconvert(), "policy"_a, "vector"_a.none())
+      .def(
+          "lookup_pooled",
+          [](const Table& t, In<std::int64_t> ids, In<std::int64_t> offsets, OutRows out, Weights weights,
+             bool mean, std::uint32_t policy, Vector vector) {
+            const NoGil release;
+            t.lookup_pooled(span_of(ids), bags_of(offsets, weights, mean), output_of(out),
+                            missing_of(policy, vector));
+          },
+          "ids"_a.noconvert(), "offsets"_a.noconvert(), "out"_a.noconvert(), "weights"_a.none(), "mean"_a,
+          "policy"_a, "vector"_a.none())
+      .def("contains",
+           [](const Table& t, In<std::int64_t> ids, Out<bool> out) {
+             const NoGil release;
+             t.contains(span_of(ids), out.data());
+           })
+      .def("initial_values",
+           [](const Table& t, In<std::int64_t> ids, OutRows out) {
+             const NoGil release;
+             t.initial_values(span_of(ids), out.data());
+           })
+      .def("read_rows",
+           [](const Table& t, std::uint32_t cursor, const Columns& out) {
+             const NoGil release;
+             const std::size_t n = t.read_rows(cursor, out.ids.shape(0), out.pointers());
+             return std::make_tuple(cursor, n);
+           })
+      .def(
+          "train_lookup",
+          [](Table& t, In<std::int64_t> ids, std::uint16_t feature, std::uint32_t now,
+             Out<std::uint32_t> rows, OutRows out, std::uint32_t policy, Vector vector) {
+            Evicted evicted;
+            {
+              const NoGil release;
+              const FeatureSpan span{0, ids.shape(0), feature};
+              evicted = t.train_lookup(span_of(ids), {&span, 1}, now, rows.data(), out.data(),
+                                       row_stride(out), missing_of(policy, vector));
+            }
+            return arrays_of(std::move(evicted));
+          },
+          "ids"_a.noconvert(), "feature"_a, "now"_a, "rows"_a.noconvert(), "out"_a.noconvert(), "policy"_a,
+          "vector"_a.none())
+      .def(
+          "train_lookup_pooled",
+          [](Table& t, In<std::int64_t> ids, In<std::int64_t> offsets,
+             const std::vector<std::uint16_t>& features, std::uint32_t now, Out<std::uint32_t> rows,
+             OutRows out, Weights weights, bool mean, std::uint32_t policy, Vector vector) {
+            Evicted evicted;
+            {
+              const NoGil release;
+              const std::vector<FeatureSpan> spans = spans_of(offsets, features);
+              evicted = t.train_lookup_pooled(span_of(ids), spans, now, rows.data(),
+                                              bags_of(offsets, weights, mean), output_of(out),
+                                              missing_of(policy, vector));
+            }
+            return arrays_of(std::move(evicted));
+          },
+          "ids"_a.noconvert(), "offsets"_a.noconvert(), "features"_a, "now"_a, "rows"_a.noconvert(),
+          "out"_a.noconvert(), "weights"_a.none(), "mean"_a, "policy"_a, "vector"_a.none())
+      .def(
+          "apply_gradients",
+          [](Table& t, In<std::int64_t> ids, Rows rows, std::uint64_t moves, InRows grads,
+             const std::vector<float>& lr) {
+            const NoGil release;
+            if (!rows_finite(grads)) return false;
+            t.apply_gradients(span_of(ids), rows ? rows->data() : nullptr, moves, grads.data(),
+                              row_stride(grads), lr);
+            return true;
+          },
+          "ids"_a.noconvert(), "rows"_a.none(), "moves"_a, "grads"_a.noconvert(), "lr"_a)
+      .def(
+          "apply_pooled_gradients",
+          [](Table& t, In<std::int64_t> ids, Rows rows, std::uint64_t moves, In<std::int64_t> offsets,
+             InRows grads, Weights weights, bool mean, const std::vector<float>& lr) {
+            const NoGil release;
+            if (!rows_finite(grads)) return false;
+            t.apply_pooled_gradients(span_of(ids), rows ? rows->data() : nullptr, moves,
+                                     bags_of(offsets, weights, mean), gradients_of(grads), lr);
+            return true;
+          },
+          "ids"_a.noconvert(), "rows"_a.none(), "moves"_a, "offsets"_a.noconvert(), "grads"_a.noconvert(),
+          "weights"_a.none(), "mean"_a, "lr"_a)
+      .def(
+          "assign",
+          [](Table& t, In<std::int64_t> ids, InRows values, std::uint32_t now) {
+            const NoGil release;
+            t.assign(span_of(ids), values.data(), now);
+          },
+          "ids"_a.noconvert(), "values"_a.noconvert(), "now"_a)
+      .def("evict",
+           [](Table& t, In<std::int64_t> ids) {
+             Evicted e;
+             {
+               const NoGil release;
+               e = t.evict(span_of(ids));
+             }
+             return arrays_of(std::move(e));
+           })
+      .def("expire",
+           [](Table& t, std::uint32_t now, std::size_t max_rows) {
+             Evicted e;
+             {
+               const NoGil release;
+               e = t.expire(now, max_rows);
+             }
+             return arrays_of(std::move(e));
+           })
+      .def("enforce_budget",
+           [](Table& t) {
+             Evicted e;
+             {
+               const NoGil release;
+               e = t.enforce_budget();
+             }
+             return arrays_of(std::move(e));
+           })
+      .def("compact",
+           [](Table& t, std::size_t max_moves) {
+             const NoGil release;
+             return t.compact(max_moves);
+           })
+      .def("begin_cut",
+           [](Table& t) {
+             const NoGil release;
+             return t.begin_cut();
+           })
+      .def("end_cut",
+           [](Table& t, std::shared_ptr<Cut> cut) {
+             const NoGil release;
+             t.end_cut(cut);
+           })
+      .def("read_cut",
+           [](const Table& t, Cut& cut, std::uint32_t first, std::uint32_t last, const Columns& out) {
+             const NoGil release;
+             std::size_t n = 0;
+             const std::uint32_t next = t.read_cut(cut, first, last, out.ids.shape(0), out.pointers(), n);
+             return std::make_tuple(next, n);
+           })
+      .def("restore_rows",
+           [](Table& t, const Columns& in) {
+             const NoGil release;
+             t.restore_rows(in.ids.shape(0), in.pointers());
+           })
+      .def("restore_meta",
+           [](Table& t, std::uint64_t seq, std::uint32_t clock, const std::vector<std::uint64_t>& c) {
+             t.restore_meta(seq, clock, {c.at(0), c.at(1), c.at(2), c.at(3), c.at(4), c.at(5)});
+           })
+      .def("restore_counts",
+           [](Table& t, In<std::int64_t> ids, In<std::uint32_t> counts, In<std::uint32_t> last_seen) {
+             std::vector<IdCounts::Entry> entries(ids.shape(0));
+             for (std::size_t i = 0; i < entries.size(); ++i)
+               entries[i] = {ids.data()[i], counts.data()[i], last_seen.data()[i]};
+             t.restore_counts(entries);
+           })
       .def("restore_sketch", [](Table& t, In<std::uint32_t> cells) { t.restore_sketch(span_of(cells)); })
-      .def("filter_counts", [](const Table& t) {
-        std::vector<std::int64_t> ids;
-        std::vector<std::uint32_t> counts, last_seen;
-        for (const IdCounts::Entry& e : t.filter_counts()) {
-          ids.push_back(e.id);
-          counts.push_back(e.count);
-          last_seen.push_back(e.last_seen);
-        }
-        return nb::make_tuple(new_array(std::move(ids)), new_array(std::move(counts)), new_array(std::move(last_seen)));
-      })
+      .def("filter_counts",
+           [](const Table& t) {
+             std::vector<std::int64_t> ids;
+             std::vector<std::uint32_t> counts, last_seen;
+             for (const IdCounts::Entry& e : t.filter_counts()) {
+               ids.push_back(e.id);
+               counts.push_back(e.count);
+               last_seen.push_back(e.last_seen);
+             }
+             return nb::make_tuple(new_array(std::move(ids)), new_array(std::move(counts)),
+                                   new_array(std::move(last_seen)));
+           })
       .def("filter_cells", [](const Table& t) { return new_array(t.filter_cells()); })
       .def("size", &Table::size)
       .def("bytes", &Table::bytes)
@@ -258,7 +335,8 @@ void bind_table(nb::module_& m) {
       .def("row_bytes", [](const Table& t) { return t.layout().stride; })
       .def("counters", [](const Table& t) {
         const Counters c = t.counters();
-        return std::vector<std::uint64_t>{c.admitted, c.filtered, c.expired, c.evicted, c.deleted, c.dropped_gradients};
+        return std::vector<std::uint64_t>{c.admitted, c.filtered, c.expired,
+                                          c.evicted,  c.deleted,  c.dropped_gradients};
       });
 }
 
@@ -276,31 +354,40 @@ NB_MODULE(_core, m) {
   });
   bind_table(m);
   nb::class_<FrozenIndex>(m, "IdIndex")
-      .def("__init__", [](FrozenIndex* self, In<std::int64_t> ids) {
-        const NoGil release;
-        new (self) FrozenIndex(span_of(ids));
-      }, "ids"_a.noconvert(), nb::keep_alive<1, 2>())
-      .def("find", [](const FrozenIndex& index, In<std::int64_t> ids) {
-        std::vector<std::int64_t> out(ids.shape(0));
-        {
-          const NoGil release;
-          index.find(span_of(ids), out.data());
-        }
-        return new_array(std::move(out));
-      }, "ids"_a.noconvert())
+      .def(
+          "__init__",
+          [](FrozenIndex* self, In<std::int64_t> ids) {
+            const NoGil release;
+            new (self) FrozenIndex(span_of(ids));
+          },
+          "ids"_a.noconvert(), nb::keep_alive<1, 2>())
+      .def(
+          "find",
+          [](const FrozenIndex& index, In<std::int64_t> ids) {
+            std::vector<std::int64_t> out(ids.shape(0));
+            {
+              const NoGil release;
+              index.find(span_of(ids), out.data());
+            }
+            return new_array(std::move(out));
+          },
+          "ids"_a.noconvert())
       .def_prop_ro("num_bytes", &FrozenIndex::bytes);
   nb::class_<Xxh64>(m, "Xxh64")
       .def(nb::init<>())
-      .def("update", [](Xxh64& hash, nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> bytes) {
-        const NoGil release;
-        hash.update(bytes.data(), bytes.size());
-      })
+      .def(
+          "update",
+          [](Xxh64& hash, nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> bytes) {
+            const NoGil release;
+            hash.update(bytes.data(), bytes.size());
+          })
       .def("digest", &Xxh64::digest);
   m.def("hash_bytes", [](nb::bytes data, In<std::int64_t> offsets) {
     std::vector<std::int64_t> out(offsets.shape(0) - 1);
     const std::int64_t* at = offsets.data();
     for (std::size_t i = 0; i < out.size(); ++i) {
-      out[i] = static_cast<std::int64_t>(xxh64(data.c_str() + at[i], static_cast<std::size_t>(at[i + 1] - at[i])));
+      out[i] =
+          static_cast<std::int64_t>(xxh64(data.c_str() + at[i], static_cast<std::size_t>(at[i + 1] - at[i])));
     }
     return new_array(std::move(out));
   });
@@ -311,7 +398,10 @@ NB_MODULE(_core, m) {
     }
     return new_array(std::move(out));
   });
-  m.def("set_num_threads", [](std::size_t count) { const NoGil release; Threads::set_count(count); });
+  m.def("set_num_threads", [](std::size_t count) {
+    const NoGil release;
+    Threads::set_count(count);
+  });
   m.def("num_threads", [] { return Threads::count(); });
   m.def("instruction_set", [] { return std::string(kernels().name); });
 }

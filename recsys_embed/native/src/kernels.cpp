@@ -71,7 +71,8 @@ template <int kWrite>
                                                       const MissingRow& missing) {
   if (rows[i] != kNoRow) [[likely]] {
     const std::byte* row = t.row(rows[i]);
-    if (header_of(row).id == ids[i]) [[likely]] return weights_of(row);
+    if (header_of(row).id == ids[i]) [[likely]]
+      return weights_of(row);
   }
   return missing.weights(missing.context, i);
 }
@@ -122,9 +123,8 @@ void pool_bags(const PoolArgs& a) {
         return kWeighted ? factor * load(w + d, n) : load(w + d, n);
       };
       if constexpr (kBlocks == 0) {
-        for_lanes(t.dim, [&](std::size_t d, std::size_t n) {
-          store(out + d, load(out + d, n) + term(d, n), n);
-        });
+        for_lanes(t.dim,
+                  [&](std::size_t d, std::size_t n) { store(out + d, load(out + d, n) + term(d, n), n); });
       } else {
         for (std::size_t k = 0; k < kBlocks; ++k) held[k] = held[k] + term(k * kLanes, kLanes);
       }
@@ -133,9 +133,8 @@ void pool_bags(const PoolArgs& a) {
       for (std::size_t k = 0; k < kBlocks; ++k) store(out + k * kLanes, held[k]);
     }
     if (a.mean) {
-      for_lanes(t.dim, [&](std::size_t d, std::size_t n) {
-        store(out + d, load(out + d, n) * splat(scale), n);
-      });
+      for_lanes(t.dim,
+                [&](std::size_t d, std::size_t n) { store(out + d, load(out + d, n) * splat(scale), n); });
     }
   }
 }
@@ -143,17 +142,22 @@ void pool_bags(const PoolArgs& a) {
 template <bool kWeighted>
 void pool_dim(const PoolArgs& a) {
   switch (a.table.dim) {
-    case 16: return pool_bags<1, kWeighted>(a);
-    case 32: return pool_bags<2, kWeighted>(a);
-    case 64: return pool_bags<4, kWeighted>(a);
-    case 128: return pool_bags<8, kWeighted>(a);
-    default: return pool_bags<0, kWeighted>(a);
+    case 16:
+      return pool_bags<1, kWeighted>(a);
+    case 32:
+      return pool_bags<2, kWeighted>(a);
+    case 64:
+      return pool_bags<4, kWeighted>(a);
+    case 128:
+      return pool_bags<8, kWeighted>(a);
+    default:
+      return pool_bags<0, kWeighted>(a);
   }
 }
 
-void pool(const TableView& t, const std::int64_t* ids, const std::uint32_t* rows,
-          const std::int64_t* offsets, std::size_t first, std::size_t last, const float* weights,
-          Pooling pooling, const BagOutput& out, const MissingRow& missing) {
+void pool(const TableView& t, const std::int64_t* ids, const std::uint32_t* rows, const std::int64_t* offsets,
+          std::size_t first, std::size_t last, const float* weights, Pooling pooling, const BagOutput& out,
+          const MissingRow& missing) {
   const PoolArgs args{t, ids, rows, offsets, first, last, weights, pooling == Pooling::kMean, out, missing};
   weights == nullptr ? pool_dim<false>(args) : pool_dim<true>(args);
 }
@@ -168,11 +172,16 @@ void pool(const TableView& t, const std::int64_t* ids, const std::uint32_t* rows
                       s.dim,
                       lr};
   switch (s.optimizer.kind) {
-    case OptimizerKind::kSgd: return step_sgd(args);
-    case OptimizerKind::kAdagrad: return step_adagrad(s.optimizer, args);
-    case OptimizerKind::kRowwiseAdagrad: return step_rowwise_adagrad(s.optimizer, args);
-    case OptimizerKind::kAdam: return step_adam(s.optimizer, args);
-    case OptimizerKind::kFtrl: return step_ftrl(s.optimizer, args);
+    case OptimizerKind::kSgd:
+      return step_sgd(args);
+    case OptimizerKind::kAdagrad:
+      return step_adagrad(s.optimizer, args);
+    case OptimizerKind::kRowwiseAdagrad:
+      return step_rowwise_adagrad(s.optimizer, args);
+    case OptimizerKind::kAdam:
+      return step_adam(s.optimizer, args);
+    case OptimizerKind::kFtrl:
+      return step_ftrl(s.optimizer, args);
   }
 }
 

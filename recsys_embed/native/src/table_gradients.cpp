@@ -29,7 +29,8 @@ void Table::apply_pooled_gradients(std::span<const std::int64_t> ids, const std:
       const auto begin = static_cast<std::size_t>(bags.offsets[bag]);
       const auto end = static_cast<std::size_t>(bags.offsets[bag + 1]);
       const float* source = grads.at(bag, layout_.dim);
-      const float share = bags.pooling == Pooling::kMean && end > begin ? 1.0F / static_cast<float>(end - begin) : 1.0F;
+      const float share =
+          bags.pooling == Pooling::kMean && end > begin ? 1.0F / static_cast<float>(end - begin) : 1.0F;
       for (std::size_t i = begin; i < end; ++i) {
         source_[i] = source;
         if (scaled) scale_[i] = bags.weights == nullptr ? share : share * bags.weights[i];
@@ -76,7 +77,8 @@ void Table::step(std::span<const std::int64_t> ids, const std::uint32_t* rows, s
 
 // Lists this part's distinct rows and links the occurrences of each. A row's stamp says whether and
 // as which distinct row this call has met it: no scratch table, no sorting.
-void Table::chain(std::span<const std::uint32_t> rows, std::size_t part, std::size_t parts, std::uint32_t base) {
+void Table::chain(std::span<const std::uint32_t> rows, std::size_t part, std::size_t parts,
+                  std::uint32_t base) {
   constexpr std::size_t kAhead = 16;
   Part& p = parts_[part];
   p.rows.clear();

@@ -39,7 +39,8 @@ void Table::verify(std::span<const std::int64_t> ids, std::uint32_t* rows, std::
                    std::size_t last, std::vector<std::uint32_t>& missing) const {
   constexpr std::size_t kAhead = 24;
   for (std::size_t i = first; i < last; ++i) {
-    if (i + kAhead < last && rows[i + kAhead] != kNoRow) __builtin_prefetch(storage_.row(rows[i + kAhead]), 1);
+    if (i + kAhead < last && rows[i + kAhead] != kNoRow)
+      __builtin_prefetch(storage_.row(rows[i + kAhead]), 1);
     if (rows[i] != kNoRow && header_of(storage_.row(rows[i])).id != ids[i]) rows[i] = find(ids[i]);
     if (rows[i] == kNoRow) missing.push_back(static_cast<std::uint32_t>(i));
   }

@@ -54,7 +54,8 @@ std::uint32_t Table::read_cut(Cut& cut, std::uint32_t first, std::uint32_t last,
 void Table::restore_rows(std::size_t n, const RowColumns& in) {
   const AccessGate::Writer writer(gate_);
   for (std::size_t k = 0; k < n; ++k) {
-    if (in.feature[k] >= options_.features.size()) throw std::invalid_argument("a row names a feature the table lacks");
+    if (in.feature[k] >= options_.features.size())
+      throw std::invalid_argument("a row names a feature the table lacks");
     if (find(in.ids[k]) != kNoRow) {
       throw std::invalid_argument("id " + std::to_string(in.ids[k]) + " is in the table already");
     }
@@ -88,7 +89,8 @@ void Table::restore_counts(std::span<const IdCounts::Entry> entries) {
 
 void Table::restore_sketch(std::span<const std::uint32_t> cells) {
   const AccessGate::Writer writer(gate_);
-  if (cells.size() != filter_.sketch().cells().size()) throw std::invalid_argument("the sketch has another size");
+  if (cells.size() != filter_.sketch().cells().size())
+    throw std::invalid_argument("the sketch has another size");
   std::copy(cells.begin(), cells.end(), filter_.sketch().cells().begin());
 }
 

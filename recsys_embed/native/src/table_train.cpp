@@ -64,8 +64,8 @@ Evicted Table::train_lookup_pooled(std::span<const std::int64_t> ids, std::span<
 }
 
 // Fills rows[i] with the row of occurrence i, or kNoRow if it came before its id's admission.
-void Table::resolve(ThreadPool& pool, std::span<const std::int64_t> ids, std::span<const FeatureSpan> features,
-                    std::uint32_t now, std::uint32_t* rows) {
+void Table::resolve(ThreadPool& pool, std::span<const std::int64_t> ids,
+                    std::span<const FeatureSpan> features, std::uint32_t now, std::uint32_t* rows) {
   const std::size_t parts = parts_for(pool, ids.size());
   if (parts_.size() < parts) parts_.resize(parts);
   for (Part& part : parts_) part.missing.clear();
@@ -170,7 +170,8 @@ void Table::resize_index(std::uint64_t ids) {
     if (r + kAhead < storage_.end() && storage_.is_live(r + kAhead)) {
       index_.prefetch(mix64(static_cast<std::uint64_t>(header_of(storage_.row(r + kAhead)).id)));
     }
-    if (storage_.is_live(r)) index_.insert(mix64(static_cast<std::uint64_t>(header_of(storage_.row(r)).id)), r);
+    if (storage_.is_live(r))
+      index_.insert(mix64(static_cast<std::uint64_t>(header_of(storage_.row(r)).id)), r);
   }
 }
 

@@ -20,7 +20,10 @@ namespace recsys_embed {
 class Cut {
  public:
   Cut(std::vector<std::uint64_t> live, std::uint32_t end, std::uint32_t stride)
-      : live_(std::move(live)), done_(new std::atomic<std::uint64_t>[words(end)]()), end_(end), stride_(stride) {}
+      : live_(std::move(live)),
+        done_(new std::atomic<std::uint64_t>[words(end)]()),
+        end_(end),
+        stride_(stride) {}
 
   std::uint32_t end() const { return end_; }
 
@@ -52,7 +55,8 @@ class Cut {
   // Calls use(bytes) for the rows of the cut in [first, last), at most `limit` of them; returns
   // where to go on. `current(row)` gives a row as it is now.
   template <class Current, class Use>
-  std::uint32_t visit(std::uint32_t first, std::uint32_t last, std::size_t limit, Current&& current, Use&& use) {
+  std::uint32_t visit(std::uint32_t first, std::uint32_t last, std::size_t limit, Current&& current,
+                      Use&& use) {
     std::uint32_t row = first;
     for (; row < last && limit > 0; ++row) {
       if (!is_live(row)) continue;

@@ -19,9 +19,7 @@ inline constexpr std::uint64_t mix64(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-inline constexpr std::uint64_t mix64(std::uint64_t x, std::uint64_t seed) {
-  return mix64(x ^ mix64(seed));
-}
+inline constexpr std::uint64_t mix64(std::uint64_t x, std::uint64_t seed) { return mix64(x ^ mix64(seed)); }
 
 // XXH64 (Yann Collet's specification, version 0.1.1), streamed.
 class Xxh64 {

@@ -51,10 +51,13 @@ struct Optimizer {
   bool has_scalar() const { return kind == OptimizerKind::kRowwiseAdagrad || kind == OptimizerKind::kAdam; }
   std::uint32_t vectors() const {
     switch (kind) {
-      case OptimizerKind::kAdagrad: return 1;
+      case OptimizerKind::kAdagrad:
+        return 1;
       case OptimizerKind::kAdam:
-      case OptimizerKind::kFtrl: return 2;
-      default: return 0;
+      case OptimizerKind::kFtrl:
+        return 2;
+      default:
+        return 0;
     }
   }
   float initial_scalar() const { return kind == OptimizerKind::kRowwiseAdagrad ? p0 : 0.0F; }
@@ -132,9 +135,15 @@ struct RowLayout {
 };
 
 // Always inlined: the kernels, compiled for several instruction sets, must not share a copy of these.
-[[gnu::always_inline]] inline RowHeader& header_of(std::byte* row) { return *reinterpret_cast<RowHeader*>(row); }
-[[gnu::always_inline]] inline const RowHeader& header_of(const std::byte* row) { return *reinterpret_cast<const RowHeader*>(row); }
-[[gnu::always_inline]] inline float* weights_of(std::byte* row) { return reinterpret_cast<float*>(row + kWeightsOffset); }
+[[gnu::always_inline]] inline RowHeader& header_of(std::byte* row) {
+  return *reinterpret_cast<RowHeader*>(row);
+}
+[[gnu::always_inline]] inline const RowHeader& header_of(const std::byte* row) {
+  return *reinterpret_cast<const RowHeader*>(row);
+}
+[[gnu::always_inline]] inline float* weights_of(std::byte* row) {
+  return reinterpret_cast<float*>(row + kWeightsOffset);
+}
 [[gnu::always_inline]] inline const float* weights_of(const std::byte* row) {
   return reinterpret_cast<const float*>(row + kWeightsOffset);
 }

@@ -37,9 +37,8 @@ void spread_bags(ThreadPool& pool, const std::int64_t* offsets, std::size_t bags
     }
     return low;
   };
-  pool.run(parts, [&](std::size_t part) {
-    work(part, start(part), part + 1 == parts ? bags : start(part + 1));
-  });
+  pool.run(parts,
+           [&](std::size_t part) { work(part, start(part), part + 1 == parts ? bags : start(part + 1)); });
 }
 
 // Which of `parts` threads changes a row: each row has one, whatever the order of the ids.

@@ -159,8 +159,8 @@ class Table {
   void refuse_missing(std::span<const std::int64_t> ids, std::uint32_t* rows) const;
 
   Evicted begin_training(std::uint32_t now);
-  void resolve(ThreadPool&, std::span<const std::int64_t> ids, std::span<const FeatureSpan>, std::uint32_t now,
-               std::uint32_t* rows);
+  void resolve(ThreadPool&, std::span<const std::int64_t> ids, std::span<const FeatureSpan>,
+               std::uint32_t now, std::uint32_t* rows);
   void touch_all(ThreadPool&, std::span<const FeatureSpan>, std::uint32_t now, const std::uint32_t* rows);
   void touch(std::uint32_t row, std::uint16_t feature, std::uint32_t now);
   void admit_missing(std::span<const std::int64_t> ids, std::span<const FeatureSpan>, std::uint32_t now,
