@@ -1,0 +1,189 @@
+"""The manifest of a snapshot: what it holds, as dataclasses that map to `manifest.json` and back.
+
+docs/formats.md is the specification; this file and that page change together.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from recsys_embed.config import from_dict, to_dict
+from recsys_embed.errors import ConfigError, SnapshotCorruptError, SnapshotVersionError
+from recsys_embed.snapshot.checksums import checksum
+from recsys_embed.snapshot.layout import Tensor
+from recsys_embed.table_config import TableConfig
+
+FORMAT = "recsys-embed-snapshot"
+VERSION = 1
+MANIFEST = "manifest.json"
+UNSIGNED = "0" * 16
+HEX = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """One safetensors file: its size and the XXH64 of its header and of each of its tensors."""
+
+    file: str
+    bytes: int
+    header: str
+    checksums: dict[str, str]
+
+    def __post_init__(self) -> None:
+        _refuse_escape(self.file)
+        for digest in (self.header, *self.checksums.values()):
+            if not HEX.fullmatch(digest):
+                raise ConfigError(
+                    f"{self.file}: expected a checksum of 16 hexadecimal digits, got {digest!r}"
+                )
+
+
+@dataclass(frozen=True)
+class ShardRecord(FileRecord):
+    """A file that holds `rows` rows of a table."""
+
+    rows: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rows < 0:
+            raise ConfigError(f"{self.file}: expected 0 or more rows, got {self.rows}")
+
+
+@dataclass(frozen=True)
+class TableRecord:
+    """One table: how it is configured, where it stood, and the files that hold its rows."""
+
+    config: TableConfig
+    num_rows: int
+    seq: int
+    clock_s: int
+    counters: dict[str, int]
+    shards: tuple[ShardRecord, ...]
+    admission: FileRecord | None
+
+    def __post_init__(self) -> None:
+        rows = sum(shard.rows for shard in self.shards)
+        if rows != self.num_rows:
+            raise ConfigError(
+                f"table {self.config.name!r}: expected {self.num_rows} rows, its shards have {rows}"
+            )
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything `manifest.json` says, apart from its own checksum."""
+
+    format: str
+    version: int
+    uuid: str
+    number: int
+    created: str
+    tables: dict[str, TableRecord]
+    dense: FileRecord | None
+    extra: dict[str, Any]
+
+    @property
+    def files(self) -> tuple[FileRecord, ...]:
+        """Every file beside the manifest."""
+        shards = [shard for table in self.tables.values() for shard in table.shards]
+        others = [*(table.admission for table in self.tables.values()), self.dense]
+        return (*shards, *(record for record in others if record is not None))
+
+
+def row_tensors(config: TableConfig, rows: int) -> dict[str, Tensor]:
+    """Gives dtype and shape of the tensors that hold `rows` rows of a table, in file order."""
+    shapes = {
+        "ids": ("<i8", (rows,)),
+        "weights": ("<f4", (rows, config.dim)),
+        "state": ("<f4", (rows, config.state_width)),
+        "last_seen": ("<u4", (rows,)),
+        "count": ("<u4", (rows,)),
+        "feature": ("<u2", (rows,)),
+        "seq": ("<u8", (rows,)),
+    }
+    return {name: Tensor(np.dtype(dtype), shape) for name, (dtype, shape) in shapes.items()}
+
+
+def table_directory(name: str) -> str:
+    """Gives a table's directory: its name, percent-encoded as in a URL, dots at the front as well.
+
+    Example:
+        >>> table_directory("user id"), table_directory("../a")
+        ('tables/user%20id', 'tables/%2E%2E%2Fa')
+    """
+    encoded = quote(name, safe="")
+    dots = len(encoded) - len(encoded.lstrip("."))
+    return f"tables/{'%2E' * dots}{encoded[dots:]}"
+
+
+def dump_manifest(manifest: Manifest) -> bytes:
+    """Spells a manifest as JSON whose first key is the checksum of the whole.
+
+    The checksum is the XXH64 of the very bytes returned, with its own 16 digits as zeros.
+    """
+    values = {"checksum": UNSIGNED, **to_dict(manifest)}
+    text = json.dumps(values, indent=1, allow_nan=False).encode()
+    return text.replace(UNSIGNED.encode(), checksum(text).encode(), 1)
+
+
+def load_manifest(path: Path) -> tuple[Manifest, dict[str, Any]]:
+    """Reads and checks `manifest.json`; returns it typed and as plain JSON values.
+
+    Raises:
+        SnapshotVersionError: for a format version other than ours.
+        SnapshotCorruptError: if it is missing, damaged, or not a manifest.
+    """
+    values = _verified(path)
+    if values.get("format") != FORMAT:
+        raise SnapshotCorruptError(
+            f"{path}: expected the format {FORMAT!r}, found {values.get('format')!r}"
+        )
+    if values.get("version") != VERSION:
+        raise SnapshotVersionError(
+            f"{path}: this library reads version {VERSION} of the format, found version"
+            f" {values.get('version')!r}; read it with a newer recsys-embed"
+        )
+    try:
+        return from_dict(Manifest, _without_checksum(values), "manifest"), values
+    except ConfigError as error:
+        raise SnapshotCorruptError(f"{path}: {error}") from None
+
+
+def _verified(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_bytes()
+        values = json.loads(text, parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        raise SnapshotCorruptError(f"{path} is missing: the snapshot is not complete") from None
+    except (ValueError, RecursionError) as error:
+        raise SnapshotCorruptError(f"{path}: expected JSON: {error}") from None
+    stated = values.get("checksum") if isinstance(values, dict) else None
+    if not isinstance(stated, str) or not HEX.fullmatch(stated):
+        raise SnapshotCorruptError(
+            f"{path}: expected a JSON object with a checksum of 16 hexadecimal digits"
+        )
+    found = checksum(text.replace(stated.encode(), UNSIGNED.encode(), 1))
+    if found != stated:
+        raise SnapshotCorruptError(f"{path}: expected the checksum {stated}, found {found}")
+    return values  # type: ignore[no-any-return]  # json.loads is untyped; it is a dict, as checked
+
+
+def _without_checksum(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "checksum"}
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_escape(file: str) -> None:
+    parts = PurePosixPath(file).parts
+    if not file or file.startswith("/") or "\\" in file or "\0" in file or ".." in parts:
+        raise ConfigError(f"expected the name of a file inside the snapshot, got {file!r}")

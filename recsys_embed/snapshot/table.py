@@ -1,0 +1,133 @@
+"""A table of a snapshot: looked up where it lies on disk, or restored to train on."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recsys_embed import native
+from recsys_embed.arrays import as_array
+from recsys_embed.errors import SnapshotCorruptError
+from recsys_embed.hashing import ids_of
+from recsys_embed.snapshot.format import TableRecord
+from recsys_embed.snapshot.missing import check_missing, missing_values
+from recsys_embed.snapshot.restoring import refuse_other_table
+from recsys_embed.table import CollisionlessTable, Missing
+from recsys_embed.table_config import TableConfig
+from recsys_embed.table_types import RowBlock
+
+
+class SnapshotLookup(NamedTuple):
+    """Vectors (N, D) float32 in the order of the ids, and which of the ids have a row (N,)."""
+
+    values: NDArray[np.float32]
+    found: NDArray[np.bool_]
+
+
+class SnapshotTable:
+    """The rows of one table of a snapshot; any number of threads may use it at once.
+
+    Lookups read the mapped files through an index of a few bytes a row, which the first lookup
+    builds (`build_index` does so ahead of it).
+
+    Attributes:
+        config: the table's configuration.
+        num_rows: rows in all shards.
+        seq, clock_s, counters: where the table stood at the moment of the snapshot.
+        columns: ids, weights, state, last_seen, count, feature, seq; one array for each shard.
+        admission: state of the admission rule.
+    """
+
+    def __init__(
+        self,
+        record: TableRecord,
+        columns: Mapping[str, tuple[NDArray[Any], ...]],
+        admission: Mapping[str, NDArray[Any]],
+    ) -> None:
+        self.config: TableConfig = record.config
+        self.num_rows, self.seq, self.clock_s = record.num_rows, record.seq, record.clock_s
+        self.counters = record.counters
+        self.columns, self.admission = columns, admission
+        self._indexes: tuple[native.IdIndex, ...] | None = None
+        self._lock = threading.Lock()
+
+    def lookup(self, ids: ArrayLike, *, missing: Missing = "initial") -> SnapshotLookup:
+        """Reads the vectors of N ids, in their order, duplicates included.
+
+        Args:
+            ids: integers or strings, shape (N,).
+            missing: what an id without a row reads: "initial" (what training would start from),
+                "zeros", a float32 vector (D,), or "error".
+
+        Raises:
+            InputError: for ids that are neither integers nor strings, or another `missing`.
+            MissingIdError: under "error", naming ids without a row.
+        """
+        check_missing(missing, self.config.dim)
+        wanted = np.ascontiguousarray(ids_of(as_array(ids)))
+        row_ids = self.config.row_map.map(wanted)
+        values = np.empty((len(wanted), self.config.dim), np.float32)
+        found = np.zeros(len(wanted), np.bool_)
+        for index, weights in zip(self.build_index(), self.columns["weights"], strict=True):
+            rows = index.find(row_ids)
+            hits = rows >= 0
+            values[hits] = weights[rows[hits]]
+            found |= hits
+        if not found.all():
+            values[~found] = missing_values(missing, self.config, wanted[~found])
+        return SnapshotLookup(values, found)
+
+    def build_index(self) -> tuple[native.IdIndex, ...]:
+        """Builds the index if no lookup has yet, and returns it: one part for each shard.
+
+        Raises:
+            SnapshotCorruptError: if a shard holds an id twice, which no writer of ours does.
+        """
+        with self._lock:
+            if self._indexes is None:
+                try:
+                    self._indexes = tuple(native.IdIndex(ids) for ids in self.columns["ids"])
+                except ValueError as error:
+                    raise SnapshotCorruptError(f"table {self.config.name!r}: {error}") from None
+            return self._indexes
+
+    def rows(self, *, rows_per_block: int = 16_384) -> Iterator[RowBlock]:
+        """Yields all rows a block at a time, as views of the mapped columns."""
+        for shard in zip(*(self.columns[name] for name in RowBlock._fields), strict=True):
+            for start in range(0, len(shard[0]), rows_per_block):
+                yield RowBlock(*(column[start : start + rows_per_block] for column in shard))
+
+    def restore(
+        self,
+        keep: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None,
+        *,
+        into: CollisionlessTable | None = None,
+    ) -> CollisionlessTable:
+        """Builds the table that was snapshotted, bit for bit, ready to train on.
+
+        Args:
+            keep: given row ids (n,), says which rows to take (n,); all if None. So the rows of any
+                number of shards are spread over any number of processes.
+            into: the empty table to fill, whose thresholds, times to live, budget and sweep may
+                differ from the snapshot's; if None, a new one like the one that was snapshotted.
+
+        Raises:
+            ConfigError: if the rows do not suit `into`, naming the fields; nothing is loaded then.
+            InputError: if `into` is not empty.
+        """
+        table = CollisionlessTable(self.config) if into is None else into
+        refuse_other_table(table, self.config)
+        for block in self.rows():
+            if keep is not None:
+                mask = keep(block.ids)
+                block = RowBlock._make(column[mask] for column in block)
+            table.restore_rows(block)
+        table.restore_meta(
+            seq=self.seq,
+            clock_s=self.clock_s,
+            counters=self.counters,
+            admission=self.admission,
+        )
+        return table
