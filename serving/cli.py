@@ -1,0 +1,110 @@
+"""`recsys-serve`: checks what it was told and the snapshot, then serves until told to stop."""
+
+import os
+import signal
+import socket
+import sys
+from copy import deepcopy
+from functools import partial
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Any, NoReturn
+
+import uvicorn
+from uvicorn.config import LOGGING_CONFIG, STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from recsys_embed.errors import ConfigError, SnapshotError
+from recsys_embed.snapshot import open_snapshot
+from serving.app import create_app
+from serving.lookup import LookupService
+from serving.metrics import MULTIPROCESS_FOLDER
+from serving.settings import Settings
+
+BAD_START = 2
+BACKLOG = 2048
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serves a snapshot; exits with 2 and one sentence if it cannot, with 0 when told to stop."""
+    try:
+        settings = Settings.read(sys.argv[1:] if arguments is None else arguments)
+        found = open_snapshot(settings.snapshot, verify=True)
+        listening = _listen(settings)
+    except (ConfigError, SnapshotError) as error:
+        sys.stderr.write(f"recsys-serve: {error}\n")
+        sys.exit(BAD_START)
+    # all workers serve the snapshot that was checked, also one started after a newer save
+    settings = settings.model_copy(update={"snapshot": found.path})
+    host, port = listening.getsockname()[:2]
+    print(
+        f"recsys-serve decided:\n{settings.decided()}\n"
+        f"recsys-serve answers from snapshot {found.version_id} on http://{host}:{port}",
+        flush=True,
+    )
+    _serve(settings, listening)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    address = (settings.host, settings.port)
+    try:
+        return socket.create_server(address, family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(
+            f"cannot listen on {settings.host} port {settings.port}: {reason}"
+        ) from None
+
+
+def _serve(settings: Settings, listening: socket.socket) -> None:
+    config = uvicorn.Config(
+        # the files were checked above; no worker need read them all again
+        partial(create_app, settings, partial(LookupService.open, verify=False)),
+        factory=True,
+        workers=settings.workers,
+        backlog=BACKLOG,
+        log_config=_logging(settings),
+        log_level=settings.log_level,
+        access_log=settings.access_log,
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=settings.grace_s,
+        server_header=False,
+    )
+    if settings.workers == 1:
+        _run_here(config, listening)
+    else:
+        _run_workers(config, listening)
+
+
+def _logging(settings: Settings) -> dict[str, Any]:
+    config = deepcopy(LOGGING_CONFIG)
+    config["loggers"]["serving"] = {"handlers": ["default"], "level": settings.log_level.upper()}
+    return config
+
+
+def _run_here(config: uvicorn.Config, listening: socket.socket) -> None:
+    # uvicorn raises the signal again once it has stopped in good order; that is no failure
+    signal.signal(signal.SIGTERM, _exit_well)
+    signal.signal(signal.SIGINT, _exit_well)
+    server = uvicorn.Server(config)
+    server.run(sockets=[listening])
+    if not server.started:
+        sys.exit(BAD_START)
+
+
+def _run_workers(config: uvicorn.Config, listening: socket.socket) -> None:
+    with TemporaryDirectory(prefix="recsys-serve-") as folder:
+        os.environ[MULTIPROCESS_FOLDER] = folder
+        supervisor = Multiprocess(config, sockets=[listening])
+        supervisor.run()
+    if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
+        sys.exit(BAD_START)
+
+
+def _exit_well(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What OpenAPI says beyond the signatures: bodies, formats, headers and every status."""
+
+from typing import Any
+
+from serving import schemas
+from serving.errors import HTTP_KINDS, INTERNAL, KINDS, MEDIA_TYPE
+from serving.formats import JSON, ONE_TABLE, RAW, SEVERAL_TABLES, Format
+from serving.queries import POLICIES
+
+REF = "#/components/schemas/{model}"
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+MODELS = (schemas.LookupRequest, schemas.LookupsRequest, schemas.Problem)
+ANSWERS = (schemas.LookupResponse, schemas.LookupsResponse)
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def _header(description: str, example: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}, "example": example}
+
+
+TAGS = {
+    "X-Request-Id": _header("the client's own, or a new one on a refusal", "b7d0f3a19c2e4d58"),
+    "X-Snapshot-Version": _header(
+        "the snapshot in service; absent before one is loaded", "<uuid>:000000000007"
+    ),
+}
+RAW_HEADERS = {
+    "X-Shape": _header(
+        "rows,dimension of each block (raw bytes only), blocks joined by ';'", "100,64"
+    ),
+    "X-Dtype": _header("type of the numbers (raw bytes only), little-endian", "float32"),
+    "X-Found": _header(
+        "base64 of one bit an id, lowest bit first: 1 if a row was found (raw and .npy)", "Dw=="
+    ),
+}
+
+
+def problems(*statuses: int) -> Responses:
+    """Documents the problems with these statuses, each with the codes it may carry."""
+    kinds = [*KINDS.values(), *HTTP_KINDS.values(), INTERNAL]
+    content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}}
+    return {
+        status: {
+            "description": "; ".join(
+                sorted({f"{k.code}: {k.title}" for k in kinds if k.status == status})
+            ),
+            "content": content,
+            "headers": TAGS,
+        }
+        for status in statuses
+    }
+
+
+def told(*statuses: int) -> dict[str, Any]:
+    """Documents a plain GET route: its own answer's headers, and problems with these statuses."""
+    return {"methods": ["GET"], "responses": {200: {"headers": TAGS}, **problems(*statuses, 500)}}
+
+
+def _lookup(
+    request: str, response: str, raw_ids: bool, formats: tuple[Format, ...]
+) -> dict[str, Any]:
+    asked: dict[str, Any] = {JSON: {"schema": {"$ref": REF.format(model=request)}}}
+    if raw_ids:
+        asked[RAW] = BINARY
+    answered = {f: BINARY for f in formats}
+    answered[JSON] = {"schema": {"$ref": REF.format(model=response)}}
+    ok = {
+        "description": "One vector an id",
+        "content": answered,
+        "headers": {**TAGS, **RAW_HEADERS},
+    }
+    missing = {
+        "name": "missing",
+        "in": "query",
+        "description": "what stands in for a row that is not there, where the body does not say",
+        "schema": {"type": "string", "enum": list(POLICIES)},
+    }
+    return {
+        "methods": ["POST"],
+        "responses": {200: ok, **problems(400, 404, 406, 413, 415, 422, 500, 503)},
+        "openapi_extra": {
+            "requestBody": {"required": True, "content": asked},
+            "parameters": [missing],
+        },
+    }
+
+
+LOOKUP_TABLE = _lookup("LookupRequest", "LookupResponse", True, ONE_TABLE)
+LOOKUP_TABLES = _lookup("LookupsRequest", "LookupsResponse", False, SEVERAL_TABLES)
+METRICS: dict[str, Any] = {
+    "methods": ["GET"],
+    "responses": {
+        200: {
+            "description": "Counters",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+            "headers": TAGS,
+        },
+        **problems(500),
+    },
+}
