@@ -36,7 +36,7 @@ class ReferenceCut:
         return len(self._rows[part::parts])
 
     def blocks(
-        self, part: int = 0, parts: int = 1, rows_per_block: int = 16384
+        self, part: int = 0, parts: int = 1, *, rows_per_block: int = 16384
     ) -> Iterator[RowBlock]:
         mine = self._rows[part::parts]
         for start in range(0, len(mine), rows_per_block):

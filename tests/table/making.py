@@ -38,7 +38,21 @@ def ramp(ids: Iterable[int], dim: int) -> NDArray[np.float32]:
 
 def columns(table: Any) -> dict[str, NDArray[Any]]:
     """All rows of a table (or cut) as columns, ordered by id."""
-    blocks = list(table.blocks() if hasattr(table, "blocks") else table.rows())
+    return ordered(copied(table.blocks() if hasattr(table, "blocks") else table.rows()))
+
+
+def copied(blocks: Iterable[Any]) -> list[Any]:
+    """The blocks one by one, kept: a table may reuse a block's arrays for the next one."""
+    return [type(block)(*(np.array(column) for column in block)) for block in blocks]
+
+
+def all_ids(table: Any) -> list[int]:
+    """The ids that have rows, in order."""
+    return sorted(i for block in table.ids() for i in block.tolist())
+
+
+def ordered(blocks: list[Any]) -> dict[str, NDArray[Any]]:
+    """Blocks as whole columns, ordered by id."""
     names = ("ids", "weights", "state", "last_seen", "count", "feature", "seq")
     if not blocks:
         return {name: np.zeros(0) for name in names}

@@ -3,11 +3,21 @@
 import numpy as np
 import pytest
 
-from recsys_embed import CollisionlessTable, FeatureRule, InputError, Segment, TableConfig
+from recsys_embed import (
+    FTRL,
+    SGD,
+    CollisionlessTable,
+    FeatureRule,
+    InputError,
+    Segment,
+    TableConfig,
+)  # fmt: skip
 from tests.table.making import counters, dump, int64s
 
 CONFIG = TableConfig(
-    "items", (Segment(1), Segment(3)), features=(FeatureRule("a", ttl_s=100), FeatureRule("b", 3))
+    "items",
+    (Segment(1, SGD()), Segment(3)),
+    features=(FeatureRule("a", ttl_s=100), FeatureRule("b", 3)),
 )
 IDS = int64s(1, 2, 99)
 OFFSETS = int64s(0, 1, 3)
@@ -50,7 +60,6 @@ BAD_OFFSETS = {
     "negative": int64s(0, -1, 3),
     "empty": int64s(),
     "floats": np.array([0.0, 1.0, 3.0]),
-    "int32": np.array([0, 1, 3], np.int32),
     "two dimensions": int64s(0, 1, 3)[None],
     "strided": int64s(0, 7, 1, 7, 3)[::2],
 }
@@ -58,7 +67,11 @@ BAD_WEIGHTS = {
     "wrong length": array(2),
     "float64": array(3, dtype=np.float64),
     "two dimensions": array(3, 1),
+}
+BAD_FACTORS = {
+    **BAD_WEIGHTS,
     "not a number": np.array([1, np.nan, 1], F32),
+    "infinite": np.array([1, np.inf, 1], F32),
 }
 BAD_OUT = {
     "wrong rows": array(4, 4),
@@ -163,7 +176,7 @@ CALLS = {
     ),
     "apply pooled weights": (
         lambda t, x: t.apply_pooled_gradients(IDS, OFFSETS, GRADS[:2], lr=0.1, weights=x),
-        BAD_WEIGHTS,
+        BAD_FACTORS,
     ),
     "apply pooled mode": (
         lambda t, x: t.apply_pooled_gradients(IDS, OFFSETS, GRADS[:2], lr=0.1, mode=x),
@@ -223,6 +236,29 @@ def test_a_wall_clock_takes_no_time_from_the_caller():
     with pytest.raises(InputError, match="wall"):
         table.train_lookup(IDS, time=1000)
     assert len(table) == 0
+
+
+def test_the_handle_of_another_table_is_refused(table):
+    other = CollisionlessTable(CONFIG)
+    handle = other.train_lookup(np.arange(100, 103), time=1000).rows
+    before = dump(table)
+    with pytest.raises(InputError, match="table"):
+        table.apply_gradients(handle, GRADS, lr=0.1)
+    with pytest.raises(InputError, match="table"):
+        table.apply_pooled_gradients(handle, OFFSETS, GRADS[:2], lr=0.1)
+    assert dump(table) == before
+
+
+def test_a_rate_of_zero_leaves_weights_finite(table):
+    ftrl = CollisionlessTable(TableConfig.of("t", 4, optimizer=FTRL()))
+    ftrl.train_lookup(IDS)
+    before = dump(ftrl)
+    with pytest.raises(InputError, match="lr"):
+        ftrl.apply_gradients(IDS, GRADS, lr=0.0)
+    assert dump(ftrl) == before
+    weights = table.lookup(np.arange(10))
+    table.apply_gradients(np.arange(10), array(10, 4), lr=0.0)
+    np.testing.assert_array_equal(table.lookup(np.arange(10)), weights)
 
 
 def test_a_handle_of_another_number_of_ids_is_refused(table):

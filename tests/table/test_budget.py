@@ -4,15 +4,11 @@ import numpy as np
 import pytest
 
 from recsys_embed import Budget, TableConfig
-from tests.table.making import int64s, row
+from tests.table.making import all_ids, int64s, row
 
 
 def config_of(max_rows, policy="lru"):
     return TableConfig.of("t", 2, budget=Budget(max_rows=max_rows, policy=policy), sweep_rows=0)
-
-
-def all_ids(table):
-    return sorted(np.concatenate([int64s(), *table.ids()]).tolist())
 
 
 def test_the_least_recently_used_go_first(new_table):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recsys_embed import SGD, CollisionlessTable, Constant, TableConfig
-from tests.table.making import int64s
+from tests.table.making import columns, int64s
 
 DIM = 64
 IDS = np.arange(2000)
@@ -127,6 +127,26 @@ def test_writers_exclude_each_other_and_lose_no_step():
     assert (table.lookup(IDS) == 300).all()
 
 
+def test_gradients_never_land_on_a_row_that_changed_hands():
+    """One thread trains ids that another keeps replacing by ids that never get a gradient."""
+    table = CollisionlessTable(TableConfig.of("t", 4, optimizer=SGD(), initializer=Constant(0.0)))
+    trained, bystanders = np.arange(64), np.arange(1000, 1064)
+    grads = np.ones((64, 4), np.float32)
+
+    def train() -> None:
+        handle = table.train_lookup(trained).rows
+        table.apply_gradients(handle, grads, lr=1.0)
+
+    def replace() -> None:
+        for _ in range(1500):
+            table.evict(trained)
+            table.train_lookup(bystanders)
+            assert (table.lookup(bystanders, missing="error") == 0).all()
+            table.evict(bystanders)
+
+    read_while(replace, train)
+
+
 def test_training_in_threads_counts_every_occurrence():
     table = CollisionlessTable(TableConfig.of("t", 2))
 
@@ -140,7 +160,7 @@ def test_training_in_threads_counts_every_occurrence():
         thread.start()
     for thread in threads:
         thread.join()
-    blocks = list(table.rows())
-    counts = dict(zip(blocks[0].ids.tolist(), blocks[0].count.tolist(), strict=True))
+    held = columns(table)
+    counts = dict(zip(held["ids"].tolist(), held["count"].tolist(), strict=True))
     assert counts == {i: 300 if i == 0 else 150 for i in range(200)}
     assert table.stats().admitted == 200

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsys_embed import SGD, Adam, CollisionlessTable, FeatureRule, TableConfig
-from tests.table.making import columns, dump, int64s
+from tests.table.making import all_ids, columns, copied, dump, ordered
 
 CONFIG = TableConfig.of("t", 3, optimizer=Adam(), features=(FeatureRule("f", ttl_s=100),))
 
@@ -24,10 +24,10 @@ CHANGES = {
     "occurrences": lambda t, ids: t.train_lookup(ids, time=1050),
     "new ids": lambda t, ids: t.train_lookup(np.arange(5000) + 10**6, time=1050),
     "assignment": lambda t, ids: t.assign(ids, np.zeros((len(ids), 3), np.float32)),
-    "eviction": lambda t, ids: t.evict(ids[::2]),
+    "eviction": lambda t, ids: t.evict(ids[::2].copy()),
     "eviction of all": lambda t, ids: t.evict(ids),
     "expiry": lambda t, ids: t.expire(2000),
-    "compaction": lambda t, ids: (t.evict(ids[::2]), t.compact()),
+    "compaction": lambda t, ids: (t.evict(ids[::2].copy()), t.compact()),
     "return": lambda t, ids: (t.evict(ids), t.train_lookup(ids, time=1001)),
     "others in their place": lambda t, ids: (t.evict(ids), t.train_lookup(ids + 1, time=1001)),
 }
@@ -49,13 +49,10 @@ def test_what_happens_while_the_cut_is_read_is_not_in_it(new_table, change):
     before = columns(table)
     with table.cut() as cut:
         blocks = cut.blocks(rows_per_block=100)
-        read = [next(blocks)]
+        read = copied([next(blocks)])
         CHANGES[change](table, ids)
-        read += list(blocks)
-    order = np.argsort(np.concatenate([b.ids for b in read]))
-    for name, expected in before.items():
-        held = np.concatenate([getattr(b, name) for b in read])[order]
-        np.testing.assert_array_equal(held, expected, err_msg=name)
+        read += copied(blocks)
+    np.testing.assert_equal(ordered(read), before)
 
 
 def test_the_table_keeps_what_happened_during_the_cut(new_table):
@@ -77,7 +74,7 @@ def test_parts_make_up_the_whole_without_overlap(new_table, num_rows, parts):
     with table.cut() as cut:
         found = []
         for part in range(parts):
-            blocks = list(cut.blocks(part, parts, rows_per_block=16))
+            blocks = copied(cut.blocks(part, parts, rows_per_block=16))
             assert all(len(b.ids) <= 16 for b in blocks)
             assert sum(len(b.ids) for b in blocks) == cut.num_rows_in(part, parts)
             found += [i for b in blocks for i in b.ids.tolist()]
@@ -124,7 +121,7 @@ def test_a_cut_taken_while_training_goes_on_shows_one_moment():
     moments = []
     while not done.is_set() or not moments:
         with table.cut() as cut:
-            weights = np.concatenate([b.weights for b in cut.blocks(rows_per_block=256)])
+            weights = columns(cut)["weights"]
         moments.append(np.unique(weights).tolist())
         assert weights.shape == (len(ids), 8)
     writer.join()
@@ -142,19 +139,55 @@ def test_the_parts_of_a_cut_may_be_read_in_threads():
 
         def read(part):
             for block in cut.blocks(part, 4, rows_per_block=128):
-                found[part].append((block.ids, block.weights, block.state[:, 0]))
+                found[part] += copied([block])
 
         readers = [threading.Thread(target=read, args=(part,)) for part in range(4)]
         for reader in readers:
             reader.start()
         for n in range(10):
             table.apply_gradients(ids, np.ones((len(ids), 4), np.float32), lr=0.1)
-            table.evict(ids[n::50])
+            table.evict(ids[n::50].copy())
         for reader in readers:
             reader.join()
-    held, weights, steps = (np.concatenate([b[k] for f in found for b in f]) for k in range(3))
-    np.testing.assert_array_equal(np.sort(held), ids)
-    assert (weights == 0).all() and (steps == 0).all()
+    whole = ordered([block for part in found for block in part])
+    np.testing.assert_array_equal(whole["ids"], ids)
+    assert (whole["weights"] == 0).all() and (whole["state"] == 0).all()
+
+
+def test_a_cut_may_be_read_twice(new_table):
+    table, ids = trained(new_table)
+    with table.cut() as cut:
+        first = dump(cut)
+        table.evict(ids[::2].copy())
+        table.train_lookup(ids + 1, time=1001)
+        table.apply_gradients(ids, np.ones((len(ids), 3), np.float32), lr=0.1)
+        assert dump(cut) == first
+
+
+def test_counters_and_admission_are_of_the_cuts_moment():
+    """Every id admitted so far has a row, none that waits has one, and no row is younger."""
+    rules = (FeatureRule("f", threshold=2),)
+    table = CollisionlessTable(TableConfig.of("t", 1, features=rules))
+    done = threading.Event()
+
+    def train():
+        for n in range(1500):
+            table.train_lookup(np.arange(n, n + 20))
+        done.set()
+
+    writer = threading.Thread(target=train)
+    writer.start()
+    cuts = 0
+    while not done.is_set() or not cuts:
+        with table.cut() as cut:
+            cuts += 1
+            held = columns(cut)
+            assert cut.counters["admitted"] == len(held["ids"]) == cut.num_rows
+            waiting = cut.admission["ids"]
+            assert not set(waiting.tolist()) & set(held["ids"].tolist())
+            assert cut.counters["filtered"] == len(waiting) + len(held["ids"])
+            assert cut.seq == held["seq"].max(initial=cut.seq if cut.num_rows == 0 else 0)
+    writer.join()
 
 
 def test_a_closed_cut_is_read_no_more(new_table):
@@ -164,4 +197,4 @@ def test_a_closed_cut_is_read_no_more(new_table):
     cut.close()
     with table.cut() as again:
         assert again.num_rows == 500
-    assert int64s(*[len(b.ids) for b in table.rows()]).sum() == 500
+    assert len(all_ids(table)) == 500

@@ -96,7 +96,7 @@ def test_the_order_of_insertion_leaves_no_trace(rng):
     config = TableConfig.of("t", 16, optimizer=Adam())
     ids = np.arange(3000) * 65_537
     weights = []
-    for order in (ids, ids[::-1], rng.permutation(ids)):
+    for order in (ids, ids[::-1].copy(), rng.permutation(ids)):
         table = CollisionlessTable(config)
         table.train_lookup(order)
         table.evict(order[:500])

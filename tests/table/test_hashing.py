@@ -5,10 +5,10 @@ import pytest
 import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
-from recsys_embed._native import Xxh64
 
 from recsys_embed import InputError, hash_string, hash_strings, ids_of
 from recsys_embed.hashing import mix
+from recsys_embed.native import Xxh64
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)
 

@@ -16,7 +16,7 @@ from recsys_embed import (
     RowwiseAdagrad,
     TableConfig,
 )  # fmt: skip
-from tests.table.making import columns, counters, dump, int64s
+from tests.table.making import columns, copied, counters, dump, int64s
 
 OPTIMIZERS = [
     SGD(weight_decay=0.1),
@@ -27,11 +27,11 @@ OPTIMIZERS = [
 ]
 
 
-def copied(table, new_table, parts=1, rows_per_block=16_384):
+def restored(table, new_table, parts=1, rows_per_block=16_384):
     again = new_table(table.config)
     with table.cut() as cut:
         for part in range(parts):
-            for block in cut.blocks(part, parts, rows_per_block):
+            for block in cut.blocks(part, parts, rows_per_block=rows_per_block):
                 again.restore_rows(block)
         again.restore_meta(
             seq=cut.seq, clock_s=cut.clock_s, counters=cut.counters, admission=cut.admission
@@ -55,7 +55,7 @@ def test_the_restored_copy_trains_on_bit_for_bit(new_table, optimizer, parts):
     )  # fmt: skip
     table = new_table(config)
     train(table, np.random.default_rng(1), 6, start=0)
-    again = copied(table, new_table, parts, rows_per_block=7)
+    again = restored(table, new_table, parts, rows_per_block=7)
     assert dump(again) == dump(table)
     assert counters(again) == counters(table)
     for either in (table, again):
@@ -67,13 +67,13 @@ def test_the_restored_copy_trains_on_bit_for_bit(new_table, optimizer, parts):
 
 def test_an_empty_table_is_restored_empty(new_table):
     table = new_table(TableConfig.of("t", 3))
-    assert len(copied(table, new_table)) == 0
+    assert len(restored(table, new_table)) == 0
 
 
 def test_an_id_with_a_row_is_not_restored_over(new_table):
     table = new_table(TableConfig.of("t", 3))
     table.train_lookup(int64s(1, 2))
-    (block,) = list(table.rows())
+    (block,) = copied(table.rows())
     again = new_table(table.config)
     again.train_lookup(int64s(2))
     before = dump(again)
@@ -107,7 +107,7 @@ def wrong(block, **columns):
 def test_a_block_that_does_not_fit_is_refused_whole(columns):
     table = CollisionlessTable(TableConfig.of("t", 3))
     table.train_lookup(int64s(1, 2))
-    (block,) = list(table.rows())
+    (block,) = copied(table.rows())
     again = CollisionlessTable(table.config)
     with pytest.raises(InputError):
         again.restore_rows(wrong(block, **columns))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recsys_embed import SGD, Collisionless, ConfigError, Hashed, TableConfig
-from tests.table.making import columns, int64s
+from tests.table.making import all_ids, columns, int64s
 
 IDS = np.arange(-500, 500)
 
@@ -17,7 +17,7 @@ def test_a_hashed_table_never_holds_more_rows_than_it_has(new_table):
     table = new_table(config_of(Hashed(rows=16)))
     table.train_lookup(IDS)
     assert len(table) == 16
-    assert set(np.concatenate(list(table.ids())).tolist()) == set(range(16))
+    assert all_ids(table) == list(range(16))
 
 
 def test_a_collisionless_table_holds_a_row_for_each_id(new_table):

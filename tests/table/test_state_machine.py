@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -32,6 +32,7 @@ from tests.table.making import (
     EXTREME_IDS,
     assert_same_rows,
     columns,
+    copied,
     counters,
     int64s,
     reference_table,
@@ -188,7 +189,7 @@ class TableMachine(RuleBasedStateMachine):
     def read_cut(self, parts, rows_per_block):
         ours, theirs = self.cuts
         assert ours.num_rows == theirs.num_rows
-        held = [list(ours.blocks(p, parts, rows_per_block)) for p in range(parts)]
+        held = [copied(ours.blocks(p, parts, rows_per_block=rows_per_block)) for p in range(parts)]
         assert [sum(len(b.ids) for b in blocks) for blocks in held] == [
             ours.num_rows_in(p, parts) for p in range(parts)
         ]
@@ -250,7 +251,10 @@ def test_native_table_and_reference_agree():
     # RECSYS_MACHINE_RUNS=2000 walks 100,000 random operations
     runs = int(os.environ.get("RECSYS_MACHINE_RUNS", "60"))
     run_state_machine_as_test(
-        TableMachine, settings=settings(max_examples=runs, stateful_step_count=50)
+        TableMachine,
+        settings=settings(
+            max_examples=runs, stateful_step_count=50, phases=[Phase.generate, Phase.shrink]
+        ),
     )
 
 
