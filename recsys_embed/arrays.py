@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recsys_embed.errors import InputError
+from recsys_embed.optimizers import FTRL, Optimizer
 
 
 def as_array(values: Any) -> NDArray[Any]:
@@ -19,7 +20,10 @@ def as_array(values: Any) -> NDArray[Any]:
             raise InputError(
                 f"expected a CPU tensor, got one on {values.device}; call .cpu() first"
             )
-        return detach().numpy()  # type: ignore[no-any-return]
+        try:
+            return detach().numpy()  # type: ignore[no-any-return]
+        except TypeError:
+            raise InputError(f"expected a dtype that numpy has, got {values.dtype}") from None
     return np.asarray(values)
 
 
@@ -46,9 +50,9 @@ def as_offsets(values: ArrayLike, num_ids: int, num_features: int = 1) -> NDArra
     Raises:
         InputError: for another dtype or shape, or offsets that decrease or overrun.
     """
+    if num_features < 1:
+        raise InputError(f"the number of features must be at least 1, got {num_features}")
     array = as_array(values)
-    if array.dtype == np.int32:
-        array = array.astype(np.int64)
     if array.dtype != np.int64 or array.ndim != 1 or len(array) < 1:
         raise InputError(f"offsets must be int64 of shape (bags + 1,), got {_described(array)}")
     if (len(array) - 1) % num_features:
@@ -80,7 +84,25 @@ def as_weights(values: ArrayLike | None, num_ids: int) -> NDArray[np.float32] | 
     array = as_array(values)
     if array.dtype != np.float32 or array.shape != (num_ids,):
         raise InputError(f"weights must be float32 of shape ({num_ids},), got {_described(array)}")
+    if not np.isfinite(array).all():
+        raise InputError("weights must be finite, got NaN or infinity")
     return _contiguous(array, "weights")
+
+
+def as_vector(values: ArrayLike, dim: int) -> NDArray[np.float32]:
+    """Views a finite float32 vector of shape (dim,).
+
+    Raises:
+        InputError: for another dtype, shape or stride, NaN or infinity.
+    """
+    array = as_array(values)
+    if array.dtype != np.float32 or array.shape != (dim,):
+        raise InputError(
+            f"a vector for missing ids must be float32 of shape ({dim},), got {_described(array)}"
+        )
+    if not np.isfinite(array).all():
+        raise InputError("a vector for missing ids must be finite, got NaN or infinity")
+    return _contiguous(array, "the vector for missing ids")
 
 
 def as_matrix(values: ArrayLike, rows: int, columns: int, name: str) -> NDArray[np.float32]:
@@ -117,22 +139,24 @@ def as_output(out: Any, rows: int, columns: int) -> NDArray[np.float32]:
     return array
 
 
-def as_rates(lr: float | Sequence[float], segments: int) -> list[float]:
-    """Gives one learning rate a segment: finite and not negative.
+def as_rates(lr: float | Sequence[float], optimizers: Sequence[Optimizer]) -> list[float]:
+    """Gives one learning rate a segment: finite, not negative, and above 0 for FTRL.
 
     Raises:
-        InputError: for another number of rates, or one below 0, infinite or NaN.
+        InputError: for anything else, or another number of rates.
     """
-    rates = (
-        [float(lr)] * segments
-        if isinstance(lr, int | float | np.number)
-        else [float(x) for x in lr]
-    )
-    if len(rates) != segments:
-        raise InputError(f"lr must be one number or {segments}, one a segment; got {len(rates)}")
-    if not all(0 <= r < float("inf") for r in rates):
+    try:
+        rates = np.asarray(lr, np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"lr must be a number or one a segment, got {lr!r}") from None
+    if rates.ndim > 1 or rates.ndim == 1 and len(rates) != len(optimizers):
+        raise InputError(f"lr must be one number or {len(optimizers)}, one a segment; got {lr!r}")
+    rates = np.broadcast_to(rates, len(optimizers))
+    if not (np.isfinite(rates).all() and (rates >= 0).all()):
         raise InputError(f"lr must be finite and not negative, got {lr}")
-    return rates
+    if any(isinstance(o, FTRL) and r == 0 for o, r in zip(optimizers, rates, strict=True)):
+        raise InputError("lr must be above 0 for FTRL, whose update divides by it; got 0")
+    return [float(rate) for rate in rates]
 
 
 def _contiguous(array: NDArray[Any], name: str) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from recsys_embed.arrays import (
     as_offsets,
     as_output,
     as_rates,
+    as_vector,
     as_weights,
 )
 from recsys_embed.config import near
@@ -56,6 +57,7 @@ class CollisionlessTable:
         self.config = config
         self._native = make_native(config)
         self._features = {rule.name: i for i, rule in enumerate(config.features)}
+        self._optimizers = [segment.optimizer for segment in config.segments]
         self._expires = any(rule.ttl_s for rule in config.features)
 
     def lookup(
@@ -149,7 +151,7 @@ class CollisionlessTable:
         evicted = self._native.train_lookup(
             ids, self._feature(feature), self._time(time), rows, out, policy, vector
         )
-        return Lookup(out, Rows(ids, rows, self._native.moves()), Evicted(*evicted))
+        return Lookup(out, Rows(ids, rows, self._native.moves(), self._native), Evicted(*evicted))
 
     def train_lookup_pooled(
         self,
@@ -174,11 +176,11 @@ class CollisionlessTable:
             InputError: as for both; nothing is changed.
         """
         ids = self._row_ids(ids)
-        offsets = as_offsets(offsets, len(ids), len(features))
+        numbers = [self._feature(f) for f in features]
+        offsets = as_offsets(offsets, len(ids), len(numbers))
         factors = as_weights(weights, len(ids))
         out = self._pooled_output(out, offsets, len(features))
         policy, vector = self._missing(missing, training=True)
-        numbers = [self._feature(f) for f in features]
         rows = np.empty(len(ids), np.uint32)
         evicted = self._native.train_lookup_pooled(
             ids,
@@ -192,7 +194,7 @@ class CollisionlessTable:
             policy,
             vector,
         )
-        return Lookup(out, Rows(ids, rows, self._native.moves()), Evicted(*evicted))
+        return Lookup(out, Rows(ids, rows, self._native.moves(), self._native), Evicted(*evicted))
 
     def apply_gradients(
         self, rows: Rows | ArrayLike, grads: ArrayLike, *, lr: float | Sequence[float]
@@ -212,7 +214,7 @@ class CollisionlessTable:
         """
         ids, found, moves = self._handle(rows)
         grads = as_matrix(grads, len(ids), self.config.dim, "grads")
-        rates = as_rates(lr, len(self.config.segments))
+        rates = as_rates(lr, self._optimizers)
         if not self._native.apply_gradients(ids, found, moves, grads, rates):
             raise _not_finite(grads)
 
@@ -241,7 +243,7 @@ class CollisionlessTable:
         factors = as_weights(weights, len(ids))
         batch = (len(offsets) - 1) // num_features
         grads = as_matrix(grads, batch, num_features * self.config.dim, "grads")
-        rates = as_rates(lr, len(self.config.segments))
+        rates = as_rates(lr, self._optimizers)
         applied = self._native.apply_pooled_gradients(
             ids, found, moves, offsets, grads, factors, _is_mean(mode), rates
         )
@@ -369,8 +371,13 @@ class CollisionlessTable:
                 changed.
         """
         n = len(block.ids)
-        as_matrix(block.weights, n, self.config.dim, "weights")
-        as_matrix(block.state, n, self.config.state_width, "state")
+        room = RowBlock.empty(n, self.config.dim, self.config.state_width)
+        for name, column, wanted in zip(RowBlock._fields, block, room, strict=True):
+            if column.dtype != wanted.dtype or column.shape != wanted.shape:
+                raise InputError(
+                    f"{name} of a block of {n} rows must be {wanted.dtype} of shape {wanted.shape},"
+                    f" got {column.dtype} of shape {column.shape}"
+                )
         whole = RowBlock._make(np.require(c, requirements=["C", "W", "A"]) for c in block)
         try:
             self._native.restore_rows(native.Columns(*whole))
@@ -415,7 +422,9 @@ class CollisionlessTable:
         self, rows: Rows | ArrayLike
     ) -> tuple[NDArray[np.int64], NDArray[np.uint32] | None, int]:
         if isinstance(rows, Rows):
-            return rows
+            if rows.owner is not self._native:
+                raise InputError(f"the rows handle is another table's, not {self.config.name!r}'s")
+            return rows.ids, rows.rows, rows.moves
         return self._row_ids(rows), None, 0
 
     def _pooled_output(
@@ -436,8 +445,9 @@ class CollisionlessTable:
                 return ERROR, None
             known = ["initial", "zeros"] if training else ["initial", "zeros", "error"]
             raise InputError(f"missing cannot be {missing!r}; {near(missing, known)}, or a vector")
-        vector = as_weights(missing, self.config.dim)
-        return VECTOR, vector
+        if missing is None:
+            raise InputError("missing must be a policy or a vector, got None")
+        return VECTOR, as_vector(missing, self.config.dim)
 
     def _feature(self, feature: int | str) -> int:
         if isinstance(feature, str):
@@ -445,11 +455,11 @@ class CollisionlessTable:
                 hint = near(feature, list(self._features))
                 raise InputError(f"table {self.config.name!r} has no feature {feature!r}; {hint}")
             return self._features[feature]
-        if not 0 <= feature < len(self._features):
+        if not isinstance(feature, int | np.integer) or not 0 <= feature < len(self._features):
             raise InputError(
-                f"feature must be in [0, {len(self._features)}) or a name, got {feature}"
+                f"feature must be in [0, {len(self._features)}) or a name, got {feature!r}"
             )
-        return feature
+        return int(feature)
 
     def _time(self, time: int | None) -> int:
         if self.config.clock == "wall":

@@ -19,12 +19,13 @@ class Rows(NamedTuple):
     """Where a training lookup found its ids; only the table that made it can read it.
 
     `rows[i]` is the row of occurrence i as of `moves`, or 2^32 - 1 if it came before its id's
-    admission.
+    admission; `owner` is the table's native core.
     """
 
     ids: NDArray[np.int64]
     rows: NDArray[np.uint32]
     moves: int
+    owner: object
 
 
 class Lookup(NamedTuple):

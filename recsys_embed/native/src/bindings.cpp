@@ -241,7 +241,7 @@ void bind_table(nb::module_& m) {
           "assign",
           [](Table& t, In<std::int64_t> ids, InRows values, std::uint32_t now) {
             const NoGil release;
-            t.assign(span_of(ids), values.data(), now);
+            t.assign(span_of(ids), values.data(), row_stride(values), now);
           },
           "ids"_a.noconvert(), "values"_a.noconvert(), "now"_a)
       .def("evict",

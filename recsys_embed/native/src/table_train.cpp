@@ -175,7 +175,8 @@ void Table::resize_index(std::uint64_t ids) {
   }
 }
 
-void Table::assign(std::span<const std::int64_t> ids, const float* values, std::uint32_t now) {
+void Table::assign(std::span<const std::int64_t> ids, const float* values, std::size_t stride,
+                   std::uint32_t now) {
   const auto pool = Threads::pool();
   const AccessGate::Writer writer(gate_);
   ++seq_;
@@ -195,7 +196,7 @@ void Table::assign(std::span<const std::int64_t> ids, const float* values, std::
   }
   initialize_new(*pool);
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    std::copy_n(values + i * layout_.dim, layout_.dim, weights_of(storage_.row(found_[i])));
+    std::copy_n(values + i * stride, layout_.dim, weights_of(storage_.row(found_[i])));
   }
 }
 

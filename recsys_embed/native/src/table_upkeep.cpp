@@ -35,7 +35,6 @@ void Table::sweep(std::uint32_t now, std::size_t limit, Evicted& out) {
 Evicted Table::expire(std::uint32_t now, std::size_t max_rows) {
   const AccessGate::Writer writer(gate_);
   ++seq_;
-  clock_ = std::max(clock_, now);
   Evicted out;
   sweep(now, max_rows, out);
   if (counts_ttl_ != 0) filter_.counts().sweep(now, counts_ttl_, max_rows);

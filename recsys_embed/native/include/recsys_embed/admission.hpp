@@ -47,18 +47,26 @@ class IdCounts {
     entries_[slot_of(entry.id)] = entry;
   }
 
-  void forget(std::int64_t id) {
-    if (entries_.empty()) return;
-    if (const std::size_t slot = slot_of(id); entries_[slot].count != 0) erase_slot(slot);
+  // Drops an id's count and returns it.
+  std::uint32_t forget(std::int64_t id) {
+    if (entries_.empty()) return 0;
+    const std::size_t slot = slot_of(id);
+    const std::uint32_t count = entries_[slot].count;
+    if (count != 0) erase_slot(slot);
+    return count;
   }
 
   // Examines up to `limit` entries from where the last sweep stopped; drops those older than `ttl`.
   void sweep(std::uint32_t now, std::uint32_t ttl, std::size_t limit) {
-    for (limit = std::min(limit, entries_.size()); limit > 0; --limit) {
+    for (limit = std::min(limit, entries_.size()); limit > 0;) {
       cursor_ = cursor_ < entries_.size() ? cursor_ : 0;
       const Entry& entry = entries_[cursor_];
-      const bool old = entry.count != 0 && now >= entry.last_seen && now - entry.last_seen >= ttl;
-      old ? erase_slot(cursor_) : static_cast<void>(++cursor_);
+      if (entry.count != 0 && now >= entry.last_seen && now - entry.last_seen >= ttl) {
+        erase_slot(cursor_);  // which may have put another entry here: look again
+      } else {
+        ++cursor_;
+        --limit;
+      }
     }
   }
 
@@ -145,7 +153,7 @@ class AdmissionFilter {
   std::uint32_t admit(std::int64_t id, std::uint32_t threshold, std::uint32_t now, std::uint64_t seq,
                       std::uint64_t draw) {
     if (kind_ == AdmissionKind::kProbabilistic) return lucky(id, seq, draw) ? 1 : 0;
-    if (threshold <= 1) return 1;
+    if (kind_ == AdmissionKind::kExact && threshold <= 1) return saturated(counts_.forget(id));
     const std::uint32_t count = kind_ == AdmissionKind::kExact ? counts_.add(id, now) : sketch_.add(id);
     if (count < threshold) return 0;
     if (kind_ == AdmissionKind::kExact) counts_.forget(id);
@@ -153,6 +161,8 @@ class AdmissionFilter {
   }
 
  private:
+  static std::uint32_t saturated(std::uint32_t before) { return before == 0xffffffffU ? before : before + 1; }
+
   bool lucky(std::int64_t id, std::uint64_t seq, std::uint64_t draw) const {
     const std::uint64_t bits = mix64(mix64(mix64(static_cast<std::uint64_t>(id), seed_), seq), draw);
     return static_cast<double>(bits >> 11) * 0x1p-53 < chance_;

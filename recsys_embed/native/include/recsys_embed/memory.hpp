@@ -38,6 +38,13 @@ class Pages {
   std::byte* data() const { return data_; }
   std::size_t size() const { return bytes_; }
 
+  // Gives the whole pages in [from, to) back; they read as zeros afterwards.
+  void give_back(std::size_t from, std::size_t to) const {
+    constexpr std::size_t kPage = 4096;
+    from = (from + kPage - 1) / kPage * kPage;
+    if (from < to) ::madvise(data_ + from, to - from, MADV_DONTNEED);
+  }
+
   void use_huge_pages() const {
 #ifdef MADV_HUGEPAGE
     if (bytes_ >= kHuge) ::madvise(data_, bytes_, MADV_HUGEPAGE);

@@ -2,6 +2,7 @@
 // nor the number of threads can change a single bit.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -82,10 +83,10 @@ inline void initialize(const Initializer& init, std::uint64_t key, std::uint32_t
       for (std::uint32_t d = 0; d < count; ++d) out[d] = init.a;
       break;
     case InitKind::kUniform: {
-      const float width = init.b - init.a;
+      const float width = init.b - init.a, last = std::nextafter(init.b, init.a);
       for (std::uint32_t d = 0; d < count; ++d) {
         const auto u = static_cast<float>(static_cast<std::int32_t>(random_bits(key, position + d) >> 8));
-        out[d] = init.a + width * (u * 0x1p-24F);
+        out[d] = std::min(init.a + width * (u * 0x1p-24F), last);  // rounding may reach b
       }
       break;
     }

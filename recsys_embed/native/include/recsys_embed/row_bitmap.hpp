@@ -19,7 +19,7 @@ class RowBitmap {
   }
 
   void insert(std::uint32_t row) {
-    reserve(row);
+    reserve(row + 1);
     std::size_t at = row;
     for (auto& level : levels_) {
       std::uint64_t& word = level[at / 64];
@@ -51,17 +51,9 @@ class RowBitmap {
     return static_cast<std::uint32_t>(at);
   }
 
-  std::size_t bytes() const {
-    std::size_t total = 0;
-    for (const auto& level : levels_) total += level.capacity() * sizeof(std::uint64_t);
-    return total;
-  }
-
- private:
-  std::size_t size_of(std::size_t level) const { return level < levels_.size() ? levels_[level].size() : 0; }
-
-  void reserve(std::uint32_t row) {
-    std::size_t words = row / 64 + std::size_t{1};
+  // Makes room for all rows below `end`.
+  void reserve(std::uint32_t end) {
+    std::size_t words = (std::size_t{end} + 63) / 64;
     if (words <= size_of(0)) return;
     for (std::size_t k = 0;; ++k) {
       if (k == levels_.size()) add_level();
@@ -70,6 +62,15 @@ class RowBitmap {
       words = (words + 63) / 64;
     }
   }
+
+  std::size_t bytes() const {
+    std::size_t total = 0;
+    for (const auto& level : levels_) total += level.capacity() * sizeof(std::uint64_t);
+    return total;
+  }
+
+ private:
+  std::size_t size_of(std::size_t level) const { return level < levels_.size() ? levels_[level].size() : 0; }
 
   // The new root summarizes the old one, which was a single word so far.
   void add_level() {

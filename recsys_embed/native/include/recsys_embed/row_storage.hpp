@@ -2,6 +2,7 @@
 // that what remains after an expiry gathers at the low end and whole chunks can be given back.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -30,8 +31,9 @@ class RowStorage {
   std::uint32_t first_hole() const { return free_.first(); }
   std::byte* const* chunks() const { return addresses_.data(); }
   const std::vector<std::uint64_t>& live_words() const { return live_; }
+  // What has been written to and not been given back.
   std::size_t bytes() const {
-    return chunks_.size() * kChunkRows * std::size_t{stride_} + free_.bytes() + live_.capacity() * 8;
+    return std::size_t{touched_} * stride_ + free_.bytes() + live_.capacity() * sizeof(std::uint64_t);
   }
 
   std::uint32_t allocate() {
@@ -43,6 +45,7 @@ class RowStorage {
       r = end_;
       if ((r >> kChunkShift) == chunks_.size()) add_chunk();
       ++end_;
+      touched_ = std::max(touched_, end_);
     }
     live_[r / 64] |= std::uint64_t{1} << (r % 64);
     ++size_;
@@ -55,7 +58,7 @@ class RowStorage {
     --size_;
   }
 
-  // Lowers the end to just above the last live row and returns the chunks beyond it to the system.
+  // Lowers the end to just above the last live row and gives what lies beyond back to the system.
   void trim() {
     while (end_ > 0 && !is_live(end_ - 1)) {
       --end_;
@@ -67,9 +70,20 @@ class RowStorage {
       addresses_.pop_back();
     }
     live_.resize(chunks_.size() * (kChunkRows / 64));
+    const auto held = static_cast<std::uint32_t>(std::min<std::size_t>(touched_, needed * kChunkRows));
+    if (std::size_t{held - end_} * stride_ >= kGiveBackBytes) {
+      const std::size_t start = (needed - 1) * kChunkRows;
+      chunks_.back().give_back((end_ - start) * stride_, (held - start) * stride_);
+      touched_ = end_;
+    } else {
+      touched_ = held;
+    }
   }
 
  private:
+  // A system call pays from some dozens of pages on.
+  static constexpr std::size_t kGiveBackBytes = std::size_t{1} << 18;
+
   void add_chunk() {
     // A small table should not take two megabytes at its first row: huge pages from the second
     // chunk on, the first one then following.
@@ -77,10 +91,12 @@ class RowStorage {
     chunks_.emplace_back(std::size_t{kChunkRows} * stride_, !chunks_.empty());
     addresses_.push_back(chunks_.back().data());
     live_.resize(chunks_.size() * (kChunkRows / 64));
+    free_.reserve(static_cast<std::uint32_t>(std::min<std::size_t>(chunks_.size() * kChunkRows, kNoRow)));
   }
 
   std::uint32_t stride_;
   std::uint32_t end_ = 0;
+  std::uint32_t touched_ = 0;  // rows below it may hold memory
   std::uint32_t size_ = 0;
   std::vector<Pages> chunks_;
   std::vector<std::byte*> addresses_;

@@ -115,7 +115,7 @@ class Table {
   void apply_pooled_gradients(std::span<const std::int64_t> ids, const std::uint32_t* rows,
                               std::uint64_t moves, const Bags&, const BagOutput& grads,
                               std::span<const float> lr);
-  void assign(std::span<const std::int64_t> ids, const float* values, std::uint32_t now);
+  void assign(std::span<const std::int64_t> ids, const float* values, std::size_t stride, std::uint32_t now);
 
   // Losing rows.
   Evicted evict(std::span<const std::int64_t> ids);
