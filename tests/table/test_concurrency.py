@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from recsys_embed import SGD, CollisionlessTable, Constant, TableConfig
+from recsys_embed import SGD, CollisionlessTable, Constant, FeatureRule, TableConfig
 from tests.table.making import columns, int64s
 
 DIM = 64
@@ -128,23 +128,30 @@ def test_writers_exclude_each_other_and_lose_no_step():
 
 
 def test_gradients_never_land_on_a_row_that_changed_hands():
-    """One thread trains ids that another keeps replacing by ids that never get a gradient."""
-    table = CollisionlessTable(TableConfig.of("t", 4, optimizer=SGD(), initializer=Constant(0.0)))
-    trained, bystanders = np.arange(64), np.arange(1000, 1064)
-    grads = np.ones((64, 4), np.float32)
+    """While one thread trains, another's call expires those rows and gives them to other ids."""
+    config = TableConfig.of(
+        "t", 1, optimizer=SGD(), initializer=Constant(0.0), sweep_rows=1 << 20,
+        features=(FeatureRule("f", ttl_s=100),),
+    )  # fmt: skip
+    table = CollisionlessTable(config)
+    trained, bystanders = np.arange(20_000), np.arange(20_000) + 10**6
+    grads = np.ones((len(trained), 1), np.float32)
 
-    def train() -> None:
-        handle = table.train_lookup(trained).rows
+    def train(moment: int) -> None:
+        handle = table.train_lookup(trained, time=moment).rows
         table.apply_gradients(handle, grads, lr=1.0)
 
-    def replace() -> None:
-        for _ in range(1500):
-            table.evict(trained)
-            table.train_lookup(bystanders)
-            assert (table.lookup(bystanders, missing="error") == 0).all()
-            table.evict(bystanders)
+    def take_over(moment: int) -> None:
+        table.train_lookup(bystanders, time=moment)
 
-    read_while(replace, train)
+    for n in range(1, 100):
+        calls = (train, 1000 * n), (take_over, 1000 * n + 500)
+        threads = [threading.Thread(target=call, args=(moment,)) for call, moment in calls]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (table.lookup(bystanders, missing="zeros") == 0).all()
 
 
 def test_training_in_threads_counts_every_occurrence():
