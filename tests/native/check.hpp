@@ -51,8 +51,8 @@ inline int run(std::initializer_list<Test> tests) {
 
 }  // namespace check
 
-#define CHECK(condition, ...)                                                         \
-  ((condition) ? static_cast<void>(0)                                                 \
+#define CHECK(condition, ...)         \
+  ((condition) ? static_cast<void>(0) \
                : check::fail(__FILE__, __LINE__, #condition, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__))
 
 // A test by its function's name, which is its claim.

@@ -114,7 +114,8 @@ void normal_quantile_inverts_erfc() {
 void fixed_log_is_the_logarithm() {
   Draw draw(3);
   for (int i = 0; i < 20000; ++i) {
-    const double x = std::ldexp(static_cast<double>(draw.below(1 << 20) + 1) * 0x1p-20, -static_cast<int>(draw.below(40)));
+    const double x =
+        std::ldexp(static_cast<double>(draw.below(1 << 20) + 1) * 0x1p-20, -static_cast<int>(draw.below(40)));
     CHECK(std::fabs(fixed_log(x) - std::log(x)) <= 1e-12 * std::fabs(std::log(x)), x);
   }
 }
