@@ -26,17 +26,18 @@ class Cut:
     def __init__(self, table: native.Table, config: TableConfig) -> None:
         self.config = config
         try:
-            self._cut: native.Cut | None = table.begin_cut()
+            cut, seq, clock_s, counters, *admission = table.begin_cut()
         except RuntimeError as error:
             raise InputError(f"table {config.name!r}: {error}") from None
+        self._cut: native.Cut | None = cut
         self._table = table
         self._lock = threading.Lock()
         self._parts: int | None = None
         self._taken: set[int] = set()
-        self.seq: int = table.seq()
-        self.clock_s: int = table.clock()
-        self.counters: dict[str, int] = dict(zip(COUNTERS, table.counters(), strict=True))
-        self.admission = _admission_state(table, config)
+        self.seq: int = seq
+        self.clock_s: int = clock_s
+        self.counters: dict[str, int] = dict(zip(COUNTERS, counters, strict=True))
+        self.admission = _admission_state(config.admission.kind, *admission)
         self.num_rows: int = self.num_rows_in()
 
     def __enter__(self) -> "Cut":
@@ -100,10 +101,13 @@ class Cut:
         return self._cut
 
 
-def _admission_state(table: native.Table, config: TableConfig) -> dict[str, NDArray[Any]]:
-    if config.admission.kind == "exact":
-        ids, counts, last_seen = table.filter_counts()
+def _admission_state(
+    kind: str,
+    ids: NDArray[np.int64],
+    counts: NDArray[np.uint32],
+    last_seen: NDArray[np.uint32],
+    cells: NDArray[np.uint32],
+) -> dict[str, NDArray[Any]]:
+    if kind == "exact":
         return {"ids": ids, "counts": counts, "last_seen": last_seen}
-    if config.admission.kind == "sketch":
-        return {"cells": np.asarray(table.filter_cells(), np.uint32)}
-    return {}
+    return {"cells": cells} if kind == "sketch" else {}

@@ -148,10 +148,10 @@ class CollisionlessTable:
         out = as_output(out, len(ids), self.config.dim)
         policy, vector = self._missing(missing, training=True)
         rows = np.empty(len(ids), np.uint32)
-        evicted = self._native.train_lookup(
+        lost, reasons, moves = self._native.train_lookup(
             ids, self._feature(feature), self._time(time), rows, out, policy, vector
         )
-        return Lookup(out, Rows(ids, rows, self._native.moves(), self._native), Evicted(*evicted))
+        return Lookup(out, Rows(ids, rows, moves, self._native), Evicted(lost, reasons))
 
     def train_lookup_pooled(
         self,
@@ -182,7 +182,7 @@ class CollisionlessTable:
         out = self._pooled_output(out, offsets, len(features))
         policy, vector = self._missing(missing, training=True)
         rows = np.empty(len(ids), np.uint32)
-        evicted = self._native.train_lookup_pooled(
+        lost, reasons, moves = self._native.train_lookup_pooled(
             ids,
             offsets,
             numbers,
@@ -194,7 +194,7 @@ class CollisionlessTable:
             policy,
             vector,
         )
-        return Lookup(out, Rows(ids, rows, self._native.moves(), self._native), Evicted(*evicted))
+        return Lookup(out, Rows(ids, rows, moves, self._native), Evicted(lost, reasons))
 
     def apply_gradients(
         self, rows: Rows | ArrayLike, grads: ArrayLike, *, lr: float | Sequence[float]
@@ -276,7 +276,7 @@ class CollisionlessTable:
         Returns:
             The ids that had a row.
         """
-        return Evicted(*self._native.evict(self._row_ids(ids)))
+        return _evicted(self._native.evict(self._row_ids(ids)))
 
     def expire(self, now: int | None = None, *, max_rows: int | None = None) -> Evicted:
         """Takes away the rows whose age is at least their feature's time to live.
@@ -291,11 +291,11 @@ class CollisionlessTable:
         if now is None:
             now = self._native.clock() if self.config.clock == "event" else self._time(None)
         limit = ALL_ROWS if max_rows is None else max_rows
-        return Evicted(*self._native.expire(_checked_time(now), _not_negative("max_rows", limit)))
+        return _evicted(self._native.expire(_checked_time(now), _not_negative("max_rows", limit)))
 
     def enforce_budget(self) -> Evicted:
         """Evicts, if the table is over its budget, as a training call would at its start."""
-        return Evicted(*self._native.enforce_budget())
+        return _evicted(self._native.enforce_budget())
 
     def compact(self, max_moves: int | None = None) -> int:
         """Moves rows into holes, gives freed chunks back to the system; returns the moves made."""
@@ -372,7 +372,10 @@ class CollisionlessTable:
         """
         n = len(block.ids)
         room = RowBlock.empty(n, self.config.dim, self.config.state_width)
-        for name, column, wanted in zip(RowBlock._fields, block, room, strict=True):
+        pairs: Iterator[tuple[str, NDArray[Any], NDArray[Any]]] = zip(
+            RowBlock._fields, block, room, strict=True
+        )
+        for name, column, wanted in pairs:
             if column.dtype != wanted.dtype or column.shape != wanted.shape:
                 raise InputError(
                     f"{name} of a block of {n} rows must be {wanted.dtype} of shape {wanted.shape},"
@@ -486,6 +489,11 @@ class CollisionlessTable:
                 f"table {self.config.name!r} has no row for {total} of {len(ids)} ids:"
                 f" {', '.join(map(str, some))}{', ...' if total > len(some) else ''}"
             ) from None
+
+
+def _evicted(answer: tuple[NDArray[np.int64], NDArray[np.uint8], int]) -> Evicted:
+    ids, reasons, _ = answer
+    return Evicted(ids, reasons)
 
 
 def _checked_time(time: int) -> int:

@@ -38,7 +38,8 @@ nb::object new_array(std::vector<T>&& values) {
 }
 
 nb::tuple arrays_of(Evicted&& e) {
-  return nb::make_tuple(new_array(std::move(e.ids)), new_array(std::move(e.reasons)));
+  const std::uint64_t moves = e.moves;
+  return nb::make_tuple(new_array(std::move(e.ids)), new_array(std::move(e.reasons)), moves);
 }
 
 std::size_t row_stride(const InRows& a) {
@@ -126,6 +127,10 @@ TableOptions options_of(const std::vector<std::tuple<std::uint32_t, std::uint32_
   o.sweep_rows = sweep_rows;
   o.key = mix64(xxh64(name.data(), name.size()), seed);
   return o;
+}
+
+std::vector<std::uint64_t> numbers_of(const Counters& c) {
+  return {c.admitted, c.filtered, c.expired, c.evicted, c.deleted, c.dropped_gradients};
 }
 
 void bind_table(nb::module_& m) {
@@ -278,8 +283,22 @@ void bind_table(nb::module_& m) {
            })
       .def("begin_cut",
            [](Table& t) {
-             const NoGil release;
-             return t.begin_cut();
+             Facts facts;
+             std::shared_ptr<Cut> cut;
+             {
+               const NoGil release;
+               cut = t.begin_cut(facts);
+             }
+             std::vector<std::int64_t> ids;
+             std::vector<std::uint32_t> counts, last_seen;
+             for (const IdCounts::Entry& e : facts.filter_counts) {
+               ids.push_back(e.id);
+               counts.push_back(e.count);
+               last_seen.push_back(e.last_seen);
+             }
+             return nb::make_tuple(cut, facts.seq, facts.clock, numbers_of(facts.counters),
+                                   new_array(std::move(ids)), new_array(std::move(counts)),
+                                   new_array(std::move(last_seen)), new_array(std::move(facts.filter_cells)));
            })
       .def("end_cut",
            [](Table& t, std::shared_ptr<Cut> cut) {
@@ -310,34 +329,16 @@ void bind_table(nb::module_& m) {
              t.restore_counts(entries);
            })
       .def("restore_sketch", [](Table& t, In<std::uint32_t> cells) { t.restore_sketch(span_of(cells)); })
-      .def("filter_counts",
-           [](const Table& t) {
-             std::vector<std::int64_t> ids;
-             std::vector<std::uint32_t> counts, last_seen;
-             for (const IdCounts::Entry& e : t.filter_counts()) {
-               ids.push_back(e.id);
-               counts.push_back(e.count);
-               last_seen.push_back(e.last_seen);
-             }
-             return nb::make_tuple(new_array(std::move(ids)), new_array(std::move(counts)),
-                                   new_array(std::move(last_seen)));
-           })
-      .def("filter_cells", [](const Table& t) { return new_array(t.filter_cells()); })
       .def("size", &Table::size)
       .def("bytes", &Table::bytes)
       .def("index_bytes", &Table::index_bytes)
       .def("load", &Table::load)
       .def("seq", &Table::seq)
-      .def("moves", &Table::moves)
       .def("clock", &Table::clock)
       .def("lookups", &Table::lookups)
       .def("hits", &Table::hits)
       .def("row_bytes", [](const Table& t) { return t.layout().stride; })
-      .def("counters", [](const Table& t) {
-        const Counters c = t.counters();
-        return std::vector<std::uint64_t>{c.admitted, c.filtered, c.expired,
-                                          c.evicted,  c.deleted,  c.dropped_gradients};
-      });
+      .def("counters", [](const Table& t) { return numbers_of(t.counters()); });
 }
 
 }  // namespace

@@ -131,11 +131,6 @@ std::uint64_t Table::seq() const {
   return seq_;
 }
 
-std::uint64_t Table::moves() const {
-  const AccessGate::Reader reader(gate_);
-  return moves_;
-}
-
 std::uint32_t Table::clock() const {
   const AccessGate::Reader reader(gate_);
   return clock_;

@@ -30,9 +30,14 @@ std::size_t Table::read_rows(std::uint32_t& cursor, std::size_t limit, const Row
   return n;
 }
 
-std::shared_ptr<Cut> Table::begin_cut() {
+std::shared_ptr<Cut> Table::begin_cut(Facts& facts) {
   const AccessGate::Writer writer(gate_);
   if (cut_ != nullptr) throw std::logic_error("a cut of this table is open; close it before taking another");
+  facts = {seq_, clock_, counters_, {}, filter_.sketch().cells()};
+  facts.filter_counts.reserve(filter_.counts().size());
+  for (const IdCounts::Entry& e : filter_.counts().entries()) {
+    if (e.count != 0) facts.filter_counts.push_back(e);
+  }
   cut_ = std::make_shared<Cut>(storage_.live_words(), storage_.end(), layout_.stride);
   return cut_;
 }
@@ -92,21 +97,6 @@ void Table::restore_sketch(std::span<const std::uint32_t> cells) {
   if (cells.size() != filter_.sketch().cells().size())
     throw std::invalid_argument("the sketch has another size");
   std::copy(cells.begin(), cells.end(), filter_.sketch().cells().begin());
-}
-
-std::vector<IdCounts::Entry> Table::filter_counts() const {
-  const AccessGate::Reader reader(gate_);
-  std::vector<IdCounts::Entry> out;
-  out.reserve(filter_.counts().size());
-  for (const IdCounts::Entry& e : filter_.counts().entries()) {
-    if (e.count != 0) out.push_back(e);
-  }
-  return out;
-}
-
-std::vector<std::uint32_t> Table::filter_cells() const {
-  const AccessGate::Reader reader(gate_);
-  return filter_.sketch().cells();
 }
 
 }  // namespace recsys_embed

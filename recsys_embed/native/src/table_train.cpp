@@ -45,6 +45,7 @@ Evicted Table::train_lookup(std::span<const std::int64_t> ids, std::span<const F
     MissingRows rest(*this, ids, missing, false);
     kernels().gather(view(), ids.data(), rows, first, last, out, stride, rest.callback());
   });
+  evicted.moves = moves_;
   return evicted;
 }
 
@@ -60,6 +61,7 @@ Evicted Table::train_lookup_pooled(std::span<const std::int64_t> ids, std::span<
     kernels().pool(view(), ids.data(), rows, bags.offsets, first, last, bags.weights, bags.pooling, out,
                    rest.callback());
   });
+  evicted.moves = moves_;
   return evicted;
 }
 

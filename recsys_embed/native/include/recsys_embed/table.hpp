@@ -47,6 +47,7 @@ enum class Reason : std::uint8_t { kExpired = 1, kBudget = 2, kDeleted = 3 };
 struct Evicted {
   std::vector<std::int64_t> ids;
   std::vector<std::uint8_t> reasons;
+  std::uint64_t moves = 0;  // of the table when the call ended
 
   void add(std::int64_t id, Reason reason) {
     ids.push_back(id);
@@ -91,6 +92,15 @@ struct Counters {
   std::uint64_t admitted = 0, filtered = 0, expired = 0, evicted = 0, deleted = 0, dropped_gradients = 0;
 };
 
+// What a table knows beside its rows, at one moment.
+struct Facts {
+  std::uint64_t seq = 0;
+  std::uint32_t clock = 0;
+  Counters counters;
+  std::vector<IdCounts::Entry> filter_counts;
+  std::vector<std::uint32_t> filter_cells;
+};
+
 class Table {
  public:
   explicit Table(TableOptions options);
@@ -109,7 +119,7 @@ class Table {
   Evicted train_lookup_pooled(std::span<const std::int64_t> ids, std::span<const FeatureSpan>,
                               std::uint32_t now, std::uint32_t* rows, const Bags&, const BagOutput&,
                               const Missing&);
-  // `moves` as it was after the lookup that gave the rows; rows may be null: found by id.
+  // `moves` as the lookup that gave the rows left it; rows may be null: found by id.
   void apply_gradients(std::span<const std::int64_t> ids, const std::uint32_t* rows, std::uint64_t moves,
                        const float* grads, std::size_t stride, std::span<const float> lr);
   void apply_pooled_gradients(std::span<const std::int64_t> ids, const std::uint32_t* rows,
@@ -124,7 +134,7 @@ class Table {
   std::size_t compact(std::size_t max_moves);
 
   // Snapshots.
-  std::shared_ptr<Cut> begin_cut();
+  std::shared_ptr<Cut> begin_cut(Facts& facts);
   void end_cut(const std::shared_ptr<Cut>& cut);
   std::uint32_t read_cut(Cut& cut, std::uint32_t first, std::uint32_t last, std::size_t limit,
                          const RowColumns& out, std::size_t& count) const;
@@ -132,8 +142,6 @@ class Table {
   void restore_meta(std::uint64_t seq, std::uint32_t clock, const Counters& counters);
   void restore_counts(std::span<const IdCounts::Entry> entries);
   void restore_sketch(std::span<const std::uint32_t> cells);
-  std::vector<IdCounts::Entry> filter_counts() const;
-  std::vector<std::uint32_t> filter_cells() const;
 
   // Facts.
   const RowLayout& layout() const { return layout_; }
@@ -142,7 +150,6 @@ class Table {
   std::size_t index_bytes() const;
   double load() const;
   std::uint64_t seq() const;
-  std::uint64_t moves() const;
   std::uint32_t clock() const;
   Counters counters() const;
   std::uint64_t lookups() const { return lookups_.load(std::memory_order_relaxed); }
