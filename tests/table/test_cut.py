@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from recsys_embed import SGD, Adam, CollisionlessTable, FeatureRule, TableConfig
-from tests.table.making import all_ids, columns, copied, dump, ordered
+from recsys_embed import SGD, Adam, CollisionlessTable, FeatureRule, InputError, TableConfig
+from tests.table.making import columns, copied, dump, ordered
 
 CONFIG = TableConfig.of("t", 3, optimizer=Adam(), features=(FeatureRule("f", ttl_s=100),))
 
@@ -154,14 +154,44 @@ def test_the_parts_of_a_cut_may_be_read_in_threads():
     assert (whole["weights"] == 0).all() and (whole["state"] == 0).all()
 
 
-def test_a_cut_may_be_read_twice(new_table):
-    table, ids = trained(new_table)
+def test_a_part_is_read_once():
+    """Rows that were read are no longer saved from change: a second reading would mix moments."""
+    table, _ = trained(CollisionlessTable)
     with table.cut() as cut:
-        first = dump(cut)
-        table.evict(ids[::2].copy())
-        table.train_lookup(ids + 1, time=1001)
-        table.apply_gradients(ids, np.ones((len(ids), 3), np.float32), lr=0.1)
-        assert dump(cut) == first
+        assert sum(len(block.ids) for block in cut.blocks(0, 2)) == cut.num_rows_in(0, 2)
+        for part, parts in ((0, 2), (0, 1), (0, 3)):
+            with pytest.raises(InputError, match="before"):
+                cut.blocks(part, parts)
+        assert sum(len(block.ids) for block in cut.blocks(1, 2)) == cut.num_rows_in(1, 2)
+
+
+def test_a_table_has_one_open_cut_at_a_time():
+    table, _ = trained(CollisionlessTable)
+    with table.cut() as cut:
+        with pytest.raises(InputError, match="open"):
+            table.cut()
+        assert columns(cut)["ids"].size == 500
+    table.cut().close()
+
+
+def test_a_closed_cut_is_read_no_more():
+    table, _ = trained(CollisionlessTable)
+    cut = table.cut()
+    blocks = cut.blocks(rows_per_block=10)
+    next(blocks)
+    cut.close()
+    cut.close()
+    for read in (lambda: next(blocks), cut.blocks, cut.num_rows_in):
+        with pytest.raises(InputError, match="closed"):
+            read()
+
+
+@pytest.mark.parametrize(("part", "parts"), [(1, 1), (-1, 1), (0, 0), (0, -1), (5, 3)])
+def test_a_part_that_is_none_is_refused(part, parts):
+    table, _ = trained(CollisionlessTable)
+    with table.cut() as cut:
+        with pytest.raises(InputError, match="part"):
+            cut.blocks(part, parts)
 
 
 def test_all_that_a_cut_tells_is_of_one_moment():
@@ -191,13 +221,3 @@ def test_all_that_a_cut_tells_is_of_one_moment():
         assert cut.seq >= held["seq"].max(initial=0)
     for writer in writers:
         writer.join()
-
-
-def test_a_closed_cut_is_read_no_more(new_table):
-    table, _ = trained(new_table)
-    cut = table.cut()
-    cut.close()
-    cut.close()
-    with table.cut() as again:
-        assert again.num_rows == 500
-    assert len(all_ids(table)) == 500

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from recsys_embed import CollisionlessTable, InputError, TableConfig
+from recsys_embed.arrays import as_ids, as_matrix, as_offsets, as_output, as_weights
 from tests.table.making import dump, int64s
 
 CONFIG = TableConfig.of("t", 4)
@@ -39,6 +40,19 @@ def test_an_out_tensor_is_written_in_place(table):
     table.lookup_pooled(torch.tensor([1, 2]), torch.tensor([0, 1, 2]), out=wide[:, 3:7])
     np.testing.assert_array_equal(wide[:, 3:7].numpy(), table.lookup(int64s(1, 2)))
     assert (wide[:, :3] == 0).all() and (wide[:, 7:] == 0).all()
+
+
+def test_nothing_is_copied_on_the_way():
+    ids, grads = torch.arange(4), torch.ones(2, 4)
+    for viewed, tensor in (
+        (as_ids(ids), ids),
+        (as_offsets(ids, 3), ids),
+        (as_matrix(grads, 2, 4, "grads"), grads),
+        (as_matrix(grads[:, 1:3], 2, 2, "grads"), grads),
+        (as_output(grads, 2, 4), grads),
+        (as_weights(grads[0], 4), grads),
+    ):
+        assert np.shares_memory(viewed, tensor.numpy())
 
 
 def test_a_gradient_tensor_may_be_a_view(table):
