@@ -1,29 +1,24 @@
-"""The manifest of a snapshot: what it holds, as dataclasses that map to `manifest.json` and back.
+"""What a snapshot consists of: names, columns, and the records that its manifest holds.
 
 docs/formats.md is the specification; this file and that page change together.
 """
 
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
-from recsys_embed.config import from_dict, to_dict
-from recsys_embed.errors import ConfigError, SnapshotCorruptError, SnapshotVersionError
-from recsys_embed.snapshot.checksums import checksum
+from recsys_embed.errors import ConfigError
 from recsys_embed.snapshot.layout import Tensor
 from recsys_embed.table_config import TableConfig
 
 FORMAT = "recsys-embed-snapshot"
 VERSION = 1
 MANIFEST = "manifest.json"
-UNSIGNED = "0" * 16
-HEX = re.compile(r"[0-9a-f]{16}")
+CHECKSUM = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class FileRecord:
     def __post_init__(self) -> None:
         _refuse_escape(self.file)
         for digest in (self.header, *self.checksums.values()):
-            if not HEX.fullmatch(digest):
+            if not CHECKSUM.fullmatch(digest):
                 raise ConfigError(
                     f"{self.file}: expected a checksum of 16 hexadecimal digits, got {digest!r}"
                 )
@@ -121,66 +116,6 @@ def table_directory(name: str) -> str:
     encoded = quote(name, safe="")
     dots = len(encoded) - len(encoded.lstrip("."))
     return f"tables/{'%2E' * dots}{encoded[dots:]}"
-
-
-def dump_manifest(manifest: Manifest) -> bytes:
-    """Spells a manifest as JSON whose first key is the checksum of the whole.
-
-    The checksum is the XXH64 of the very bytes returned, with its own 16 digits as zeros.
-    """
-    values = {"checksum": UNSIGNED, **to_dict(manifest)}
-    text = json.dumps(values, indent=1, allow_nan=False).encode()
-    return text.replace(UNSIGNED.encode(), checksum(text).encode(), 1)
-
-
-def load_manifest(path: Path) -> tuple[Manifest, dict[str, Any]]:
-    """Reads and checks `manifest.json`; returns it typed and as plain JSON values.
-
-    Raises:
-        SnapshotVersionError: for a format version other than ours.
-        SnapshotCorruptError: if it is missing, damaged, or not a manifest.
-    """
-    values = _verified(path)
-    if values.get("format") != FORMAT:
-        raise SnapshotCorruptError(
-            f"{path}: expected the format {FORMAT!r}, found {values.get('format')!r}"
-        )
-    if values.get("version") != VERSION:
-        raise SnapshotVersionError(
-            f"{path}: this library reads version {VERSION} of the format, found version"
-            f" {values.get('version')!r}; read it with a newer recsys-embed"
-        )
-    try:
-        return from_dict(Manifest, _without_checksum(values), "manifest"), values
-    except ConfigError as error:
-        raise SnapshotCorruptError(f"{path}: {error}") from None
-
-
-def _verified(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_bytes()
-        values = json.loads(text, parse_constant=_refuse_constant)
-    except FileNotFoundError:
-        raise SnapshotCorruptError(f"{path} is missing: the snapshot is not complete") from None
-    except (ValueError, RecursionError) as error:
-        raise SnapshotCorruptError(f"{path}: expected JSON: {error}") from None
-    stated = values.get("checksum") if isinstance(values, dict) else None
-    if not isinstance(stated, str) or not HEX.fullmatch(stated):
-        raise SnapshotCorruptError(
-            f"{path}: expected a JSON object with a checksum of 16 hexadecimal digits"
-        )
-    found = checksum(text.replace(stated.encode(), UNSIGNED.encode(), 1))
-    if found != stated:
-        raise SnapshotCorruptError(f"{path}: expected the checksum {stated}, found {found}")
-    return values  # type: ignore[no-any-return]  # json.loads is untyped; it is a dict, as checked
-
-
-def _without_checksum(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name != "checksum"}
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _refuse_escape(file: str) -> None:

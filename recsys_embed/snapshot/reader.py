@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from recsys_embed.errors import SnapshotCorruptError, SnapshotError
 from recsys_embed.snapshot.directories import find_snapshot
-from recsys_embed.snapshot.format import MANIFEST, TableRecord, load_manifest, row_tensors
+from recsys_embed.snapshot.format import MANIFEST, TableRecord, row_tensors
+from recsys_embed.snapshot.manifest import load_manifest
 from recsys_embed.snapshot.safetensors import map_tensors
 from recsys_embed.snapshot.table import SnapshotTable
 from recsys_embed.snapshot.verification import Files, damage, read_layouts

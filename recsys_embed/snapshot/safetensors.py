@@ -28,7 +28,8 @@ class TensorFileWriter:
 
     Example:
         >>> import tempfile
-        >>> from recsys_embed.snapshot.layout import Tensor, layout, read_layout
+        >>> from recsys_embed.snapshot.headers import read_layout
+        >>> from recsys_embed.snapshot.layout import Tensor, layout
         >>> plan = layout({"ids": Tensor(np.dtype("<i8"), (3,))})
         >>> path = Path(tempfile.mkdtemp()) / "a.safetensors"
         >>> with TensorFileWriter(path, plan) as file:

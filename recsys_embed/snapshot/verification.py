@@ -7,7 +7,8 @@ from pathlib import Path
 from recsys_embed.errors import SnapshotCorruptError
 from recsys_embed.snapshot.checksums import checksum, checksum_file
 from recsys_embed.snapshot.format import FileRecord, Manifest, row_tensors
-from recsys_embed.snapshot.layout import PADDING, Layout, Tensor, read_layout
+from recsys_embed.snapshot.headers import read_layout
+from recsys_embed.snapshot.layout import PADDING, Layout, Tensor
 from recsys_embed.threads import num_threads
 
 Files = Sequence[tuple[FileRecord, Layout]]

@@ -22,7 +22,8 @@ from recsys_embed.snapshot.directories import (
     write_durably,
 )
 from recsys_embed.snapshot.files import Progress, write_files
-from recsys_embed.snapshot.format import MANIFEST, dump_manifest
+from recsys_embed.snapshot.format import MANIFEST
+from recsys_embed.snapshot.manifest import dump_manifest
 from recsys_embed.snapshot.plans import plan_arrays, plan_snapshot
 from recsys_embed.table import CollisionlessTable
 from recsys_embed.threads import num_threads
@@ -48,7 +49,7 @@ def write_snapshot(
     Args:
         root: directory of snapshots; created if absent.
         tables: tables, whose cuts are taken one right after the other before anything is written;
-            or cuts of your own (for one moment across tables), which stay open.
+            or unread cuts of your own (for one moment across tables), which stay open.
         dense: further arrays, such as the weights of the dense layers.
         extra: further values of plain JSON types.
         shards: files a table is split into, at least 1; they are written in parallel.
