@@ -138,13 +138,11 @@ def test_weights_that_ask_for_a_gradient_get_torch_s(
 def test_a_weighted_mean_divides_by_the_number_of_ids_on_both_paths() -> None:
     ours = EmbeddingBagCollection(BAG_TABLES[1:2], is_weighted=True)
     ours.tables["users"].assign(torch.tensor([1, 2]), torch.tensor([[2.0] * 3, [4.0] * 3]))
-    weights = torch.tensor([0.5, 2.0])
+    ids, lengths = torch.tensor([1, 2, 2]), torch.tensor([2, 0, 1])
+    expected = torch.tensor([[(0.5 * 2 + 2 * 4) / 2] * 3, [0.0] * 3, [3.0 * 4] * 3])
     for wanted in (False, True):
-        tried = weights.clone().requires_grad_(wanted)
-        batch = KeyedJaggedTensor(
-            ["user"], torch.tensor([1, 2]), tried, lengths=torch.tensor([2, 0])
-        )
-        expected = torch.tensor([[(0.5 * 2 + 2 * 4) / 2] * 3, [0.0] * 3])
+        weights = torch.tensor([0.5, 2.0, 3.0], requires_grad=wanted)
+        batch = KeyedJaggedTensor(["user"], ids, weights, lengths=lengths)
         assert_close(ours.eval()(batch).values().detach(), expected)
 
 
