@@ -103,7 +103,7 @@ struct RowLayout {
     for (const Segment& s : segments) {
       if (s.optimizer.has_scalar()) std::memcpy(out++, row + s.scalar_offset, 4);
       const std::size_t n = std::size_t{s.dim} * s.optimizer.vectors();
-      std::memcpy(out, row + s.vector_offset, 4 * n);
+      if (n != 0) std::memcpy(out, row + s.vector_offset, 4 * n);  // SGD's state may be at no address
       out += n;
     }
   }
@@ -111,7 +111,7 @@ struct RowLayout {
     for (const Segment& s : segments) {
       if (s.optimizer.has_scalar()) std::memcpy(row + s.scalar_offset, in++, 4);
       const std::size_t n = std::size_t{s.dim} * s.optimizer.vectors();
-      std::memcpy(row + s.vector_offset, in, 4 * n);
+      if (n != 0) std::memcpy(row + s.vector_offset, in, 4 * n);
       in += n;
     }
   }
