@@ -1,6 +1,5 @@
 """The application: which routes there are, and what is open while it runs."""
 
-import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -48,7 +47,6 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: LeanAPI) -> AsyncIterator[None]:
         state.service = await run_in_threadpool(open_service, settings.snapshot)
-        gc.freeze()  # what is loaded now stays; the collector need not walk it again and again
         yield
         state.service = None
 

@@ -1,11 +1,13 @@
 """`recsys-serve`: checks what it was told and the snapshot, then serves until told to stop."""
 
+import gc
 import os
 import signal
 import socket
 import sys
 from copy import deepcopy
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any, NoReturn
@@ -59,8 +61,7 @@ def _listen(settings: Settings) -> socket.socket:
 
 def _serve(settings: Settings, listening: socket.socket) -> None:
     config = uvicorn.Config(
-        # the files were checked above; no worker need read them all again
-        partial(create_app, settings, partial(LookupService.open, verify=False)),
+        partial(create_app, settings, _open_to_stay),
         factory=True,
         workers=settings.workers,
         backlog=BACKLOG,
@@ -75,6 +76,12 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
         _run_here(config, listening)
     else:
         _run_workers(config, listening)
+
+
+def _open_to_stay(path: Path) -> LookupService:
+    service = LookupService.open(path, verify=False)  # main() has checked the files
+    gc.freeze()  # what is loaded now stays; the collector need not walk it again and again
+    return service
 
 
 def _logging(settings: Settings) -> dict[str, Any]:

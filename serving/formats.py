@@ -150,7 +150,7 @@ def _little(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _flat(answer: Answer) -> pa.Array:
-    return pa.array(answer.values.reshape(-1))
+    return pa.array(answer.values.reshape(-1), pa.float32())
 
 
 def _arrow(answers: Sequence[Answer], vectors: pa.Array, metadata: dict[str, str]) -> Encoded:

@@ -52,4 +52,15 @@ class LeanAPI(FastAPI):
             modes += [(model, "serialization") for model in ANSWERS]
             _, extra = models_json_schema(modes, ref_template=REF)
             document["components"]["schemas"].update(extra["$defs"])
+            _forget_validation_of_fastapi(document)
         return super().openapi()
+
+
+def _forget_validation_of_fastapi(document: dict[str, Any]) -> None:
+    """Removes the 422 that FastAPI promises for every path with a parameter; ours never fails."""
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                del operation["responses"]["422"]

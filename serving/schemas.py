@@ -86,10 +86,14 @@ class LookupsRequest(Strict):
     lookups: list[TableLookup] = Field(min_length=1, max_length=64)
 
 
+class Told(BaseModel):
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
 Status = Literal["found", "missing"]
 
 
-class TableAnswer(BaseModel):
+class TableAnswer(Told):
     """Vectors of one table, in the order of the ids asked, duplicates kept."""
 
     table: str
@@ -107,14 +111,14 @@ class LookupResponse(TableAnswer):
     snapshot_version: str
 
 
-class LookupsResponse(BaseModel):
+class LookupsResponse(Told):
     """One answer a lookup, in the order asked, all from one snapshot."""
 
     snapshot_version: str
     lookups: list[TableAnswer]
 
 
-class TableInfo(BaseModel):
+class TableInfo(Told):
     """What a table is."""
 
     name: str
@@ -129,14 +133,14 @@ class TableResponse(TableInfo):
     snapshot_version: str
 
 
-class TablesResponse(BaseModel):
+class TablesResponse(Told):
     """The tables of the snapshot, by name."""
 
     snapshot_version: str
     tables: list[TableInfo]
 
 
-class InfoResponse(BaseModel):
+class InfoResponse(Told):
     """What this server is and what it allows."""
 
     name: Literal["recsys-serve"] = "recsys-serve"
@@ -148,13 +152,13 @@ class InfoResponse(BaseModel):
     max_body_bytes: int
 
 
-class LiveResponse(BaseModel):
+class LiveResponse(Told):
     """The process answers."""
 
     status: Literal["alive"] = "alive"
 
 
-class ReadyResponse(BaseModel):
+class ReadyResponse(Told):
     """The process can answer lookups."""
 
     status: Literal["ready"] = "ready"
