@@ -2,7 +2,7 @@
 
 import time as system_time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -121,35 +121,49 @@ class CollisionlessTable:
         self,
         ids: ArrayLike,
         *,
-        feature: int | str = 0,
+        feature: int | str | Sequence[int | str] = 0,
+        feature_offsets: ArrayLike | None = None,
         time: int | None = None,
         missing: Missing = "initial",
         out: Any = None,
     ) -> Lookup:
         """Counts N occurrences in order, admits what has earned a row, refreshes and reads.
 
-        An occurrence before its id's admission reads `missing` and gets no gradient.
+        An occurrence before its id's admission reads `missing` and gets no gradient. A row whose
+        time to live is over counts as absent, whether a sweep has come by or not.
 
         Args:
             ids: int64, shape (N,).
-            feature: index or name of the feature whose admission and expiry rules apply.
+            feature: index or name of the feature whose admission and expiry rules apply; or F of
+                them, with `feature_offsets`.
+            feature_offsets: int64, shape (F + 1,): ids [feature_offsets[f], feature_offsets[f + 1])
+                are those of the f-th feature.
             time: seconds since the epoch, on an event clock; required if any feature expires.
             missing: as for `lookup`, without "error".
             out: as for `lookup`.
 
         Returns:
             The values (N, D), the handle for `apply_gradients`, and the rows that expired or fell
-            to the budget at the start of this call.
+            to the budget in this call.
 
         Raises:
             InputError: for a wrong dtype, shape, stride, feature or time; nothing is changed.
         """
         ids = self._row_ids(ids)
+        is_one = isinstance(feature, str) or not isinstance(feature, Sequence)
+        features = [self._feature(f) for f in ([feature] if is_one else feature)]
+        offsets = np.array([0, len(ids)]) if feature_offsets is None else feature_offsets
+        offsets = as_offsets(offsets, len(ids), len(features))
+        if len(offsets) != len(features) + 1:
+            raise InputError(
+                f"feature_offsets of {len(features)} features must have shape"
+                f" ({len(features) + 1},), got {offsets.shape}"
+            )
         out = as_output(out, len(ids), self.config.dim)
         policy, vector = self._missing(missing, training=True)
         rows = np.empty(len(ids), np.uint32)
         lost, reasons, moves = self._native.train_lookup(
-            ids, self._feature(feature), self._time(time), rows, out, policy, vector
+            ids, features, offsets, self._time(time), rows, out, policy, vector
         )
         return Lookup(out, Rows(ids, rows, moves, self._native), Evicted(lost, reasons))
 
@@ -315,22 +329,32 @@ class CollisionlessTable:
     def __len__(self) -> int:
         return int(self._native.size())
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"table {self.config.name!r} cannot be pickled or copied;"
+            " recsys_embed.snapshot.write_snapshot saves it"
+        )
+
+    @property
+    def seq(self) -> int:
+        """The number of the last writing call: each one counts."""
+        return int(self._native.seq())
+
     def rows(self, *, rows_per_block: int = 16_384) -> Iterator[RowBlock]:
         """Yields all rows a block at a time; rows that change meanwhile show either state.
 
-        The arrays of a block are reused for the next one: copy what you keep. For one moment of a
-        table in training take a `cut`.
+        For one moment of a table in training take a `cut`.
         """
-        room = RowBlock.empty(rows_per_block, self.config.dim, self.config.state_width)
-        columns, cursor = native.Columns(*room), 0
+        cursor = 0
         while True:
-            cursor, count = self._native.read_rows(cursor, columns)
+            room = RowBlock.empty(rows_per_block, self.config.dim, self.config.state_width)
+            cursor, count = self._native.read_rows(cursor, native.Columns(*room))
             if not count:
                 return
             yield room.first(count)
 
     def ids(self, *, ids_per_block: int = 16_384) -> Iterator[NDArray[np.int64]]:
-        """Yields the ids that have rows, in blocks whose array is reused: copy what you keep."""
+        """Yields the ids that have rows, a block at a time."""
         for block in self.rows(rows_per_block=ids_per_block):
             yield block.ids
 

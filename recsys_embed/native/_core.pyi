@@ -54,7 +54,8 @@ class Table:
     def train_lookup(
         self,
         ids: Ids,
-        feature: int,
+        features: list[int],
+        feature_offsets: Ids,
         now: int,
         rows: NDArray[np.uint32],
         out: Floats,
@@ -122,6 +123,7 @@ class IdIndex:
     num_bytes: int
     def __init__(self, ids: Ids) -> None: ...
     def find(self, ids: Ids) -> Ids: ...
+    def read(self, ids: Ids, rows: Floats, out: Floats, found: NDArray[np.bool_]) -> None: ...
 
 class Xxh64:
     def __init__(self) -> None: ...

@@ -189,19 +189,20 @@ void bind_table(nb::module_& m) {
            })
       .def(
           "train_lookup",
-          [](Table& t, In<std::int64_t> ids, std::uint16_t feature, std::uint32_t now,
-             Out<std::uint32_t> rows, OutRows out, std::uint32_t policy, Vector vector) {
+          [](Table& t, In<std::int64_t> ids, const std::vector<std::uint16_t>& features,
+             In<std::int64_t> feature_offsets, std::uint32_t now, Out<std::uint32_t> rows, OutRows out,
+             std::uint32_t policy, Vector vector) {
             Evicted evicted;
             {
               const NoGil release;
-              const FeatureSpan span{0, ids.shape(0), feature};
-              evicted = t.train_lookup(span_of(ids), {&span, 1}, now, rows.data(), out.data(),
-                                       row_stride(out), missing_of(policy, vector));
+              const std::vector<FeatureSpan> spans = spans_of(feature_offsets, features);
+              evicted = t.train_lookup(span_of(ids), spans, now, rows.data(), out.data(), row_stride(out),
+                                       missing_of(policy, vector));
             }
             return arrays_of(std::move(evicted));
           },
-          "ids"_a.noconvert(), "feature"_a, "now"_a, "rows"_a.noconvert(), "out"_a.noconvert(), "policy"_a,
-          "vector"_a.none())
+          "ids"_a.noconvert(), "features"_a, "feature_offsets"_a.noconvert(), "now"_a, "rows"_a.noconvert(),
+          "out"_a.noconvert(), "policy"_a, "vector"_a.none())
       .def(
           "train_lookup_pooled",
           [](Table& t, In<std::int64_t> ids, In<std::int64_t> offsets,
@@ -373,6 +374,17 @@ NB_MODULE(_core, m) {
             return new_array(std::move(out));
           },
           "ids"_a.noconvert())
+      .def(
+          "read",
+          [](const FrozenIndex& index, In<std::int64_t> ids,
+             nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu> rows,
+             nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu> out, Out<bool> found) {
+            // Below this, handing the GIL over and back takes longer than the work.
+            std::optional<nb::gil_scoped_release> release;
+            if (ids.shape(0) > 1000) release.emplace();
+            index.read(span_of(ids), rows.data(), rows.shape(1), out.data(), found.data());
+          },
+          "ids"_a.noconvert(), "rows"_a.noconvert(), "out"_a.noconvert(), "found"_a.noconvert())
       .def_prop_ro("num_bytes", &FrozenIndex::bytes);
   nb::class_<Xxh64>(m, "Xxh64")
       .def(nb::init<>())

@@ -34,21 +34,21 @@ void Table::find_all(ThreadPool& pool, std::span<const std::int64_t> ids, std::u
   });
 }
 
-// Turns candidates into rows: the tag may have matched another id's.
-void Table::verify(std::span<const std::int64_t> ids, std::uint32_t* rows, std::size_t first,
-                   std::size_t last, std::vector<std::uint32_t>& missing) const {
+std::vector<std::uint32_t> Table::missing_of(std::span<const std::int64_t> ids, std::uint32_t* rows) const {
   constexpr std::size_t kAhead = 24;
-  for (std::size_t i = first; i < last; ++i) {
-    if (i + kAhead < last && rows[i + kAhead] != kNoRow)
-      __builtin_prefetch(storage_.row(rows[i + kAhead]), 1);
+  std::vector<std::uint32_t> missing;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (i + kAhead < ids.size() && rows[i + kAhead] != kNoRow) {
+      __builtin_prefetch(storage_.row(rows[i + kAhead]));
+    }
     if (rows[i] != kNoRow && header_of(storage_.row(rows[i])).id != ids[i]) rows[i] = find(ids[i]);
     if (rows[i] == kNoRow) missing.push_back(static_cast<std::uint32_t>(i));
   }
+  return missing;
 }
 
 void Table::refuse_missing(std::span<const std::int64_t> ids, std::uint32_t* rows) const {
-  std::vector<std::uint32_t> missing;
-  verify(ids, rows, 0, ids.size(), missing);
+  const std::vector<std::uint32_t> missing = missing_of(ids, rows);
   if (missing.empty()) return;
   std::vector<std::int64_t> some;
   for (std::size_t k = 0; k < std::min<std::size_t>(5, missing.size()); ++k) some.push_back(ids[missing[k]]);
@@ -95,9 +95,8 @@ void Table::contains(std::span<const std::int64_t> ids, bool* out) const {
   std::uint32_t* rows = candidates_of_thread(ids.size());
   const AccessGate::Reader reader(gate_);
   find_all(*pool, ids, rows);
-  std::vector<std::uint32_t> missing;
-  verify(ids, rows, 0, ids.size(), missing);
-  for (std::size_t i = 0; i < ids.size(); ++i) out[i] = rows[i] != kNoRow;
+  std::fill_n(out, ids.size(), true);
+  for (const std::uint32_t i : missing_of(ids, rows)) out[i] = false;
 }
 
 void Table::initial_values(std::span<const std::int64_t> ids, float* out) const {

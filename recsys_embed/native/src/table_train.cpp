@@ -40,7 +40,7 @@ Evicted Table::train_lookup(std::span<const std::int64_t> ids, std::span<const F
   const auto pool = Threads::pool();
   const AccessGate::Writer writer(gate_);
   Evicted evicted = begin_training(now);
-  resolve(*pool, ids, features, now, rows);
+  resolve(*pool, ids, features, now, rows, evicted);
   spread(*pool, ids.size(), [&](std::size_t, std::size_t first, std::size_t last) {
     MissingRows rest(*this, ids, missing, false);
     kernels().gather(view(), ids.data(), rows, first, last, out, stride, rest.callback());
@@ -55,7 +55,7 @@ Evicted Table::train_lookup_pooled(std::span<const std::int64_t> ids, std::span<
   const auto pool = Threads::pool();
   const AccessGate::Writer writer(gate_);
   Evicted evicted = begin_training(now);
-  resolve(*pool, ids, features, now, rows);
+  resolve(*pool, ids, features, now, rows, evicted);
   spread_bags(*pool, bags.offsets, bags.count, [&](std::size_t, std::size_t first, std::size_t last) {
     MissingRows rest(*this, ids, missing, false);
     kernels().pool(view(), ids.data(), rows, bags.offsets, first, last, bags.weights, bags.pooling, out,
@@ -67,20 +67,21 @@ Evicted Table::train_lookup_pooled(std::span<const std::int64_t> ids, std::span<
 
 // Fills rows[i] with the row of occurrence i, or kNoRow if it came before its id's admission.
 void Table::resolve(ThreadPool& pool, std::span<const std::int64_t> ids,
-                    std::span<const FeatureSpan> features, std::uint32_t now, std::uint32_t* rows) {
+                    std::span<const FeatureSpan> features, std::uint32_t now, std::uint32_t* rows,
+                    Evicted& evicted) {
   const std::size_t parts = parts_for(pool, ids.size());
   if (parts_.size() < parts) parts_.resize(parts);
   for (Part& part : parts_) part.missing.clear();
   find_all(pool, ids, rows);
   if (parts == 1) {
-    verify(ids, rows, 0, ids.size(), parts_[0].missing);
+    for (const FeatureSpan& span : features) verify<true>(ids, span, now, rows, parts_[0].missing);
   } else {
     spread(pool, ids.size(), [&](std::size_t part, std::size_t first, std::size_t last) {
-      verify(ids, rows, first, last, parts_[part].missing);
+      verify<false>(ids, {first, last, 0}, now, rows, parts_[part].missing);
     });
+    touch_all(pool, features, now, rows);
   }
-  touch_all(pool, features, now, rows);
-  admit_missing(ids, features, now, rows);
+  admit_missing(ids, features, now, rows, evicted);
   initialize_new(pool);
   std::size_t absent = 0;
   for (const Part& part : parts_) absent += part.missing.size();
@@ -88,19 +89,41 @@ void Table::resolve(ThreadPool& pool, std::span<const std::int64_t> ids,
   hits_ += ids.size() - absent;
 }
 
+// Turns candidates into rows: the tag may have matched another id's, and a row whose time is over
+// counts as missing, so that nothing depends on how far the sweep has come. On one thread the rows
+// are touched in the same pass.
+template <bool kTouch>
+void Table::verify(std::span<const std::int64_t> ids, const FeatureSpan& span, std::uint32_t now,
+                   std::uint32_t* rows, std::vector<std::uint32_t>& missing) {
+  constexpr std::size_t kAhead = 24;
+  for (std::size_t i = span.begin; i < span.end; ++i) {
+    if (i + kAhead < ids.size() && rows[i + kAhead] != kNoRow) {
+      __builtin_prefetch(storage_.row(rows[i + kAhead]), 1);
+    }
+    if (rows[i] != kNoRow && header_of(storage_.row(rows[i])).id != ids[i]) rows[i] = find(ids[i]);
+    if (rows[i] != kNoRow && expires_ && is_over(rows[i])) rows[i] = kNoRow;
+    if (rows[i] == kNoRow) {
+      missing.push_back(static_cast<std::uint32_t>(i));
+    } else if constexpr (kTouch) {
+      touch(rows[i], span.feature, now);
+    }
+  }
+}
+
+// Whether a row's time was over before this call used it.
+bool Table::is_over(std::uint32_t row) const {
+  const RowHeader& h = header_of(storage_.row(row));
+  return h.seq() != seq_ && is_expired(h, clock_);
+}
+
+// Rows have owners among the threads, whatever part of the ids they were found in.
 void Table::touch_all(ThreadPool& pool, std::span<const FeatureSpan> features, std::uint32_t now,
                       const std::uint32_t* rows) {
-  constexpr std::size_t kAhead = 16;
-  const std::size_t n = features.empty() ? 0 : features.back().end;
-  const std::size_t parts = parts_for(pool, n);
+  const std::size_t parts = parts_for(pool, features.back().end);
   pool.run(parts, [&](std::size_t part) {
     for (const FeatureSpan& span : features) {
       for (std::size_t i = span.begin; i < span.end; ++i) {
-        if (i + kAhead < n && rows[i + kAhead] != kNoRow) {
-          __builtin_prefetch(storage_.row(rows[i + kAhead]), 1);
-        }
-        if (rows[i] == kNoRow || owner_of(rows[i], parts) != part) continue;
-        touch(rows[i], span.feature, now);
+        if (rows[i] != kNoRow && owner_of(rows[i], parts) == part) touch(rows[i], span.feature, now);
       }
     }
   });
@@ -121,18 +144,22 @@ inline void Table::touch(std::uint32_t row, std::uint16_t feature, std::uint32_t
 
 // In order of occurrence, as the rule of admission says.
 void Table::admit_missing(std::span<const std::int64_t> ids, std::span<const FeatureSpan> features,
-                          std::uint32_t now, std::uint32_t* rows) {
+                          std::uint32_t now, std::uint32_t* rows, Evicted& evicted) {
   auto span = features.begin();
   for (const Part& part : parts_) {
     for (const std::uint32_t i : part.missing) {
       while (i >= span->end) ++span;
       rows[i] = find(ids[i]);
+      if (rows[i] != kNoRow && expires_ && is_over(rows[i])) {
+        expire_row(rows[i], evicted);
+        rows[i] = kNoRow;
+      }
       if (rows[i] != kNoRow) {
         touch(rows[i], span->feature, now);
         continue;
       }
       const std::uint32_t threshold = options_.features[span->feature].threshold;
-      const std::uint32_t count = filter_.admit(ids[i], threshold, now, seq_, i);
+      const std::uint32_t count = filter_.admit(ids[i], threshold, {now, clock_, counts_ttl_}, seq_, i);
       if (count == 0) {
         ++counters_.filtered;
         continue;
@@ -188,7 +215,7 @@ void Table::assign(std::span<const std::int64_t> ids, const float* values, std::
     found_[i] = find(ids[i]);
     if (found_[i] == kNoRow) {
       filter_.counts().forget(ids[i]);
-      found_[i] = insert(ids[i], 0, clock_, 1);
+      found_[i] = insert(ids[i], 0, now, 1);
     } else {
       preserve(found_[i]);
       RowHeader& h = header_of(storage_.row(found_[i]));

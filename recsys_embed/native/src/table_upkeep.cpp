@@ -24,12 +24,15 @@ void Table::sweep(std::uint32_t now, std::size_t limit, Evicted& out) {
     if (sweep_cursor_ >= storage_.end()) sweep_cursor_ = 0;
     if (sweep_cursor_ + kAhead < storage_.end()) __builtin_prefetch(storage_.row(sweep_cursor_ + kAhead));
     if (!storage_.is_live(sweep_cursor_)) continue;
-    const RowHeader& h = header_of(storage_.row(sweep_cursor_));
-    if (!is_expired(h, now)) continue;
-    out.add(h.id, Reason::kExpired);
-    remove(sweep_cursor_);
-    ++counters_.expired;
+    if (!is_expired(header_of(storage_.row(sweep_cursor_)), now)) continue;
+    expire_row(sweep_cursor_, out);
   }
+}
+
+void Table::expire_row(std::uint32_t row, Evicted& out) {
+  out.add(header_of(storage_.row(row)).id, Reason::kExpired);
+  remove(row);
+  ++counters_.expired;
 }
 
 Evicted Table::expire(std::uint32_t now, std::size_t max_rows) {

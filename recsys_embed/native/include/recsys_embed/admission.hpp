@@ -15,6 +15,11 @@ enum class AdmissionKind : std::uint32_t { kExact, kSketch, kProbabilistic };
 // backward shifts, so that forgetting leaves no tombstones.
 class IdCounts {
  public:
+  // When an occurrence happens: its time, the table's clock, and how long counts last (0: for ever).
+  struct Moment {
+    std::uint32_t now, clock, ttl;
+  };
+
   struct Entry {
     std::int64_t id;
     std::uint32_t count;  // 0: empty
@@ -29,31 +34,25 @@ class IdCounts {
     if (!entries_.empty()) __builtin_prefetch(&entries_[hash & mask()]);
   }
 
-  // The number of occurrences including this one.
-  std::uint32_t add(std::int64_t id, std::uint32_t now) {
+  // The number of occurrences including this one; what was counted too long ago does not matter.
+  std::uint32_t add(std::int64_t id, const Moment& moment) {
     if ((size_ + 1) * 4 > entries_.size() * 3) grow();
     Entry& entry = entries_[slot_of(id)];
-    if (entry.count == 0) {
-      entry = {id, 0, now};
-      ++size_;
-    }
-    entry.last_seen = std::max(entry.last_seen, now);
+    if (entry.count == 0) ++size_;
+    if (entry.count == 0 || is_old(entry, moment.clock, moment.ttl)) entry = {id, 0, moment.now};
+    entry.last_seen = std::max(entry.last_seen, moment.now);
     if (entry.count != 0xffffffffU) ++entry.count;
     return entry.count;
   }
 
   void restore(const Entry& entry) {
-    add(entry.id, entry.last_seen);
+    add(entry.id, {entry.last_seen, 0, 0});
     entries_[slot_of(entry.id)] = entry;
   }
 
-  // Drops an id's count and returns it.
-  std::uint32_t forget(std::int64_t id) {
-    if (entries_.empty()) return 0;
-    const std::size_t slot = slot_of(id);
-    const std::uint32_t count = entries_[slot].count;
-    if (count != 0) erase_slot(slot);
-    return count;
+  void forget(std::int64_t id) {
+    if (entries_.empty()) return;
+    if (const std::size_t slot = slot_of(id); entries_[slot].count != 0) erase_slot(slot);
   }
 
   // Examines up to `limit` entries from where the last sweep stopped; drops those older than `ttl`.
@@ -61,7 +60,7 @@ class IdCounts {
     for (limit = std::min(limit, entries_.size()); limit > 0;) {
       cursor_ = cursor_ < entries_.size() ? cursor_ : 0;
       const Entry& entry = entries_[cursor_];
-      if (entry.count != 0 && now >= entry.last_seen && now - entry.last_seen >= ttl) {
+      if (entry.count != 0 && is_old(entry, now, ttl)) {
         erase_slot(cursor_);  // which may have put another entry here: look again
       } else {
         ++cursor_;
@@ -72,6 +71,10 @@ class IdCounts {
 
  private:
   std::size_t mask() const { return entries_.size() - 1; }
+
+  static bool is_old(const Entry& entry, std::uint32_t now, std::uint32_t ttl) {
+    return ttl != 0 && now >= entry.last_seen && now - entry.last_seen >= ttl;
+  }
 
   std::size_t slot_of(std::int64_t id) const {
     std::size_t slot = mix64(static_cast<std::uint64_t>(id)) & mask();
@@ -150,19 +153,17 @@ class AdmissionFilter {
 
   // The count with which the row begins, or 0 if this occurrence earns none. `draw` numbers the
   // occurrences of ids without a row inside one call of the table, `seq` the calls.
-  std::uint32_t admit(std::int64_t id, std::uint32_t threshold, std::uint32_t now, std::uint64_t seq,
-                      std::uint64_t draw) {
+  std::uint32_t admit(std::int64_t id, std::uint32_t threshold, const IdCounts::Moment& moment,
+                      std::uint64_t seq, std::uint64_t draw) {
     if (kind_ == AdmissionKind::kProbabilistic) return lucky(id, seq, draw) ? 1 : 0;
-    if (kind_ == AdmissionKind::kExact && threshold <= 1) return saturated(counts_.forget(id));
-    const std::uint32_t count = kind_ == AdmissionKind::kExact ? counts_.add(id, now) : sketch_.add(id);
+    if (kind_ == AdmissionKind::kExact && threshold <= 1 && counts_.size() == 0) return 1;
+    const std::uint32_t count = kind_ == AdmissionKind::kExact ? counts_.add(id, moment) : sketch_.add(id);
     if (count < threshold) return 0;
     if (kind_ == AdmissionKind::kExact) counts_.forget(id);
     return count;
   }
 
  private:
-  static std::uint32_t saturated(std::uint32_t before) { return before == 0xffffffffU ? before : before + 1; }
-
   bool lucky(std::int64_t id, std::uint64_t seq, std::uint64_t draw) const {
     const std::uint64_t bits = mix64(mix64(mix64(static_cast<std::uint64_t>(id), seed_), seq), draw);
     return static_cast<double>(bits >> 11) * 0x1p-53 < chance_;

@@ -1,7 +1,9 @@
 // The index over ids that do not change, such as a snapshot's: from an id to its position.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -31,6 +33,21 @@ class FrozenIndex {
       if (i + kAhead < wanted.size()) index_.prefetch(hash(wanted[i + kAhead]));
       const std::uint32_t at = position(wanted[i]);
       out[i] = at == kNoRow ? -1 : std::int64_t{at};
+    }
+  }
+
+  // Copies the rows of the wanted ids, `dim` floats each; zeros where found[i] is false.
+  void read(std::span<const std::int64_t> wanted, const float* rows, std::size_t dim, float* out,
+            bool* found) const {
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      if (i + kAhead < wanted.size()) index_.prefetch(hash(wanted[i + kAhead]));
+      const std::uint32_t at = position(wanted[i]);
+      found[i] = at != kNoRow;
+      if (found[i]) {
+        std::memcpy(out + i * dim, rows + std::size_t{at} * dim, dim * sizeof(float));
+      } else {
+        std::fill_n(out + i * dim, dim, 0.0F);
+      }
     }
   }
 

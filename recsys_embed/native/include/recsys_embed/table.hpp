@@ -161,17 +161,21 @@ class Table {
   TableView view() const;
   std::uint32_t find(std::int64_t id) const;
   void find_all(ThreadPool&, std::span<const std::int64_t> ids, std::uint32_t* candidates) const;
-  void verify(std::span<const std::int64_t> ids, std::uint32_t* rows, std::size_t first, std::size_t last,
-              std::vector<std::uint32_t>& missing) const;
+  // Verifies candidates; returns the occurrences without a row.
+  std::vector<std::uint32_t> missing_of(std::span<const std::int64_t> ids, std::uint32_t* rows) const;
   void refuse_missing(std::span<const std::int64_t> ids, std::uint32_t* rows) const;
 
   Evicted begin_training(std::uint32_t now);
   void resolve(ThreadPool&, std::span<const std::int64_t> ids, std::span<const FeatureSpan>,
-               std::uint32_t now, std::uint32_t* rows);
+               std::uint32_t now, std::uint32_t* rows, Evicted& evicted);
+  template <bool kTouch>
+  void verify(std::span<const std::int64_t> ids, const FeatureSpan&, std::uint32_t now, std::uint32_t* rows,
+              std::vector<std::uint32_t>& missing);
+  bool is_over(std::uint32_t row) const;
   void touch_all(ThreadPool&, std::span<const FeatureSpan>, std::uint32_t now, const std::uint32_t* rows);
   void touch(std::uint32_t row, std::uint16_t feature, std::uint32_t now);
   void admit_missing(std::span<const std::int64_t> ids, std::span<const FeatureSpan>, std::uint32_t now,
-                     std::uint32_t* rows);
+                     std::uint32_t* rows, Evicted& evicted);
   std::uint32_t insert(std::int64_t id, std::uint16_t feature, std::uint32_t now, std::uint32_t count);
   void initialize_new(ThreadPool&);
   void resize_index(std::uint64_t ids);
@@ -184,6 +188,7 @@ class Table {
     if (cut_ != nullptr) cut_->preserve(row, storage_.row(row));
   }
   void remove(std::uint32_t row);
+  void expire_row(std::uint32_t row, Evicted& out);
   void sweep(std::uint32_t now, std::size_t limit, Evicted& out);
   void trim_to_budget(Evicted& out);
   std::size_t move_rows(std::size_t limit);
