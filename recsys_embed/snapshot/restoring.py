@@ -18,6 +18,7 @@ def refuse_other_table(table: CollisionlessTable, config: TableConfig) -> None:
         InputError: if the table holds rows.
     """
     ours, theirs = _must_agree(config), _must_agree(table.config)
+    theirs["features"] = theirs["features"][: len(ours["features"])]  # new ones may follow
     differing = [
         f"{name} is {ours[name]} in the snapshot, {theirs[name]} in the table"
         for name in ours

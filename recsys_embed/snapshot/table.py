@@ -69,14 +69,16 @@ class SnapshotTable:
         wanted = np.ascontiguousarray(ids_of(as_array(ids)))
         row_ids = self.config.row_map.map(wanted)
         values = np.empty((len(wanted), self.config.dim), np.float32)
-        found = np.zeros(len(wanted), np.bool_)
+        pending = np.arange(len(wanted))
         for index, weights in zip(self.build_index(), self.columns["weights"], strict=True):
-            rows = index.find(row_ids)
-            hits = rows >= 0
-            values[hits] = weights[rows[hits]]
-            found |= hits
-        if not found.all():
-            values[~found] = missing_values(missing, self.config, wanted[~found])
+            rows = index.find(row_ids[pending])
+            hits = np.flatnonzero(rows >= 0)
+            values[pending[hits]] = weights.take(rows[hits], axis=0)
+            pending = np.delete(pending, hits)
+        if len(pending):
+            values[pending] = missing_values(missing, self.config, wanted[pending])
+        found = np.ones(len(wanted), np.bool_)
+        found[pending] = False
         return SnapshotLookup(values, found)
 
     def build_index(self) -> tuple[native.IdIndex, ...]:
@@ -110,8 +112,9 @@ class SnapshotTable:
         Args:
             keep: given row ids (n,), says which rows to take (n,); all if None. So the rows of any
                 number of shards are spread over any number of processes.
-            into: the empty table to fill, whose thresholds, times to live, budget and sweep may
-                differ from the snapshot's; if None, a new one like the one that was snapshotted.
+            into: the empty table to fill; its thresholds, times to live, budget and sweep may
+                differ from the snapshot's, and it may have more features behind those. If None, a
+                new one like the one that was snapshotted.
 
         Raises:
             ConfigError: if the rows do not suit `into`, naming the fields; nothing is loaded then.

@@ -15,6 +15,8 @@ import pytest
 
 from recsys_embed.errors import SnapshotError
 from recsys_embed.snapshot import open_snapshot, write_snapshot
+from recsys_embed.snapshot.files import FilePlan, write_files
+from recsys_embed.snapshot.layout import Tensor, layout
 from tests.snapshot.making import by_id, generation, names_in, planted, table_of
 
 KILLS = int(os.environ.get("RECSYS_KILLS", "15"))
@@ -183,6 +185,25 @@ def test_every_file_and_directory_is_on_disk_before_the_rename(
     assert {str(file) for file in inside} <= set(events[:at])
     assert str(root) in events[at:]
     assert {str(tmp_path), str(tmp_path / "new")} <= set(events[:at])
+
+
+def test_the_first_error_stops_the_other_files(tmp_path: Path) -> None:
+    plan = layout({"x": Tensor(np.dtype("<f4"), (1,))})
+    nothing, taken = np.zeros(0, np.float32), []
+
+    def fail() -> Iterator[tuple[str, Any]]:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+        yield
+
+    def go_on() -> Iterator[tuple[str, Any]]:
+        for number in range(10**6):
+            taken.append(number)
+            yield "x", nothing
+
+    plans = [FilePlan("a", plan, fail), FilePlan("b", plan, go_on)]
+    with pytest.raises(OSError, match="Input/output error"):
+        write_files(tmp_path, plans, 2, None)
+    assert len(taken) < 10**6
 
 
 def test_an_error_in_the_callers_progress_leaves_no_partial_snapshot(tmp_path: Path) -> None:

@@ -222,5 +222,13 @@ def header_of(entries: object) -> bytes:
 def test_a_foreign_file_with_a_bad_header_is_refused(snapshot: Path, content: bytes) -> None:
     (snapshot / "dense.safetensors").write_bytes(content)
     rewrite(snapshot / "manifest.json", lambda m: m["dense"].update(bytes=len(content)))
-    with pytest.raises(SnapshotCorruptError, match=r"dense\.safetensors: .*header"):
+    with pytest.raises(SnapshotCorruptError, match=r"dense\.safetensors: the header (is|describes)"):
+        open_snapshot(snapshot)
+
+
+def test_a_digit_changed_in_the_manifest_is_found(snapshot: Path) -> None:
+    text = (snapshot / "manifest.json").read_text()
+    assert '"clock_s": 0,' in text
+    (snapshot / "manifest.json").write_text(text.replace('"clock_s": 0,', '"clock_s": 1,'))
+    with pytest.raises(SnapshotCorruptError, match=r"manifest\.json: expected the checksum"):
         open_snapshot(snapshot)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from recsys_embed.errors import ConfigError, InputError
 from recsys_embed.optimizers import SGD, Adagrad
+from recsys_embed.row_maps import Hashed
 from recsys_embed.rules import Admission, FeatureRule
 from recsys_embed.snapshot import open_snapshot, write_snapshot
 from recsys_embed.table import CollisionlessTable
@@ -167,6 +168,8 @@ def test_what_cannot_be_written_is_refused_before_anything_is(
         (TableConfig.of("item", 4, optimizer=CONFIG.segments[0].optimizer), "segments"),
         (TableConfig.of("item", 3, optimizer=SGD()), "segments"),
         (TableConfig.of("user", 3, optimizer=CONFIG.segments[0].optimizer), "name"),
+        (TableConfig("item", CONFIG.segments, features=(FeatureRule("shown"),)), "features"),
+        (TableConfig("item", CONFIG.segments, row_map=Hashed(rows=9)), "row_map"),
     ],
 )
 def test_a_table_configured_otherwise_is_not_touched(
@@ -179,12 +182,10 @@ def test_a_table_configured_otherwise_is_not_touched(
     assert len(into) == 0
 
 
-def test_thresholds_and_times_to_live_may_change_between_runs(tmp_path: Path) -> None:
+def test_rules_may_change_and_features_may_be_added_between_runs(tmp_path: Path) -> None:
     saved(tmp_path)
-    config = TableConfig.of(
-        "item", 3, optimizer=CONFIG.segments[0].optimizer, features=(FeatureRule("default", 5, 9),)
-    )
-    into = CollisionlessTable(config)
+    features = (FeatureRule("default", threshold=5, ttl_s=9), FeatureRule("new"))
+    into = CollisionlessTable(TableConfig("item", CONFIG.segments, features=features))
     assert open_snapshot(tmp_path).tables["item"].restore(into=into) is into
     assert by_id(into.rows()) == by_id([planted(range(128))])
 
