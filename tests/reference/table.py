@@ -48,12 +48,14 @@ class ReferenceTable(ReadableRows):
         return self._seq
 
     def train_lookup(
-        self, ids: Any, *, feature: int | str = 0, time: int | None = None,
-        missing: Any = "initial", out: Any = None,
+        self, ids: Any, *, feature: int | str | Sequence[int | str] = 0,
+        feature_offsets: Any = None, time: int | None = None, missing: Any = "initial",
+        out: Any = None,
     ) -> Lookup:  # fmt: skip
-        occurrences = self._mapped(ids)
-        of_each = [feature] * len(occurrences)
-        values, handle, evicted = self._train(occurrences, of_each, time, missing)
+        features = [feature] if isinstance(feature, int | str) else feature
+        offsets = [0, len(ids)] if feature_offsets is None else feature_offsets
+        of_each = _feature_of_each(features, offsets)
+        values, handle, evicted = self._train(self._mapped(ids), of_each, time, missing)
         return Lookup(into(out, values), handle, evicted)
 
     def train_lookup_pooled(
@@ -61,13 +63,9 @@ class ReferenceTable(ReadableRows):
         features: Sequence[int | str] = (0,), time: int | None = None,
         missing: Any = "initial", out: Any = None,
     ) -> Lookup:  # fmt: skip
-        offsets = np.asarray(offsets)
         num_bags = (len(offsets) - 1) // len(features)
-        of_each = [
-            feature
-            for f, feature in enumerate(features)
-            for _ in range(offsets[f * num_bags], offsets[(f + 1) * num_bags])
-        ]
+        bounds = [int(offsets[f * num_bags]) for f in range(len(features) + 1)]
+        of_each = _feature_of_each(features, bounds)
         each, handle, evicted = self._train(self._mapped(ids), of_each, time, missing)
         values = pooled(each, offsets, mode, weights, len(features))
         return Lookup(into(out, values), handle, evicted)
@@ -157,16 +155,22 @@ class ReferenceTable(ReadableRows):
                 raise InputError("a training lookup admits ids, so missing cannot be 'error'")
             seen = self._advance(time)
             self._seq += 1
-            swept = self._sweep(self._clock_s, self.config.sweep_rows)
-            over = self._trim_to_budget()
+            lost = [self._sweep(self._clock_s, self.config.sweep_rows), self._trim_to_budget()]
+            lost.append(self._expire_met(ids))
             self._count_lookups(ids)
             values, read_a_row = [], []
             for k, (i, feature) in enumerate(zip(ids, features, strict=True)):
                 read_a_row.append(self._occurs(i, self._index(feature), seen, k))
                 values.append(self._value(i, missing))
             handle = Rows(np.array(ids, np.int64), np.array(read_a_row, bool))
-            evicted = Evicted(*(np.concatenate(pair) for pair in zip(swept, over, strict=True)))
+            evicted = Evicted(*(np.concatenate(column) for column in zip(*lost, strict=True)))
             return self._stack(values), handle, evicted
+
+    def _expire_met(self, ids: list[int]) -> Evicted:
+        """Drops what a batch meets and the sweep would have dropped, had it come by."""
+        held = [i for i in dict.fromkeys(ids) if i in self._rows]
+        over = [i for i in held if self._is_expired(self._rows[i], self._clock_s)]
+        return self._drop(over, EXPIRED, "expired")
 
     def _advance(self, time: int | None) -> int:
         """Moves the table's clock forward, never back; gives the time of this call."""
@@ -185,6 +189,7 @@ class ReferenceTable(ReadableRows):
         if i in self._rows:
             self._refresh(self._rows[i], feature, seen)
             return True
+        self._waiting.forget_if_old(i, self._clock_s)
         count = self._waiting.admit(i, feature, seen, self._seq, occurrence)
         self._counters["admitted" if count else "filtered"] += 1
         if count:
@@ -267,3 +272,9 @@ class ReferenceTable(ReadableRows):
         dropped = [i for i in ids if self._rows.pop(i, None) is not None]
         self._counters[counter] += len(dropped)
         return Evicted.of([(i, reason) for i in dropped])
+
+
+def _feature_of_each(features: Sequence[int | str], offsets: Any) -> list[int | str]:
+    """Names the feature of each occurrence: f for those in [offsets[f], offsets[f + 1])."""
+    lengths = [int(b) - int(a) for a, b in zip(offsets, offsets[1:], strict=False)]
+    return [feature for feature, n in zip(features, lengths, strict=True) for _ in range(n)]

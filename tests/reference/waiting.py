@@ -41,11 +41,15 @@ class Waiting:
         self._counts.pop(i, None)
         self._last_seen.pop(i, None)
 
-    def expire(self, now: int) -> None:
+    def forget_if_old(self, i: int, now: int) -> None:
+        age = now - self._last_seen.get(i, now)
         ttls = [rule.ttl_s for rule in self._config.features]
-        for i, last_seen in list(self._last_seen.items()):
-            if all(ttl is not None and now - last_seen >= ttl for ttl in ttls):
-                self.forget(i)
+        if all(ttl is not None and age >= ttl for ttl in ttls):
+            self.forget(i)
+
+    def expire(self, now: int) -> None:
+        for i in list(self._last_seen):
+            self.forget_if_old(i, now)
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         return {

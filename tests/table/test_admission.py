@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys_embed import Admission, FeatureRule, TableConfig, initial_values
+from recsys_embed import Admission, Budget, FeatureRule, TableConfig, initial_values
 from tests.table.making import dump, int64s, row
 
 A, B = 11, -22
@@ -118,6 +118,36 @@ def test_an_evicted_id_waits_for_the_threshold_again(new_table):
     assert held(table) == [False, False]
     table.train_lookup(int64s(A))
     assert held(table) == [True, False]
+
+
+@pytest.mark.parametrize("lost_by", ["expiry", "budget", "deletion"])
+def test_however_a_row_is_lost_its_id_waits_again(new_table, lost_by):
+    rules = (FeatureRule("f0", threshold=3, ttl_s=10),)
+    config = TableConfig.of("t", 2, features=rules, budget=Budget(max_rows=1), sweep_rows=0)
+    table = new_table(config)
+    table.train_lookup(int64s(A, A, A), time=1000)
+    if lost_by == "expiry":
+        table.expire(1010)
+    elif lost_by == "budget":
+        table.train_lookup(int64s(B, B, B), time=1000)
+        table.enforce_budget()
+    else:
+        table.evict(int64s(A))
+    assert A not in table
+    table.train_lookup(int64s(A, A), time=1000)
+    assert A not in table
+    table.train_lookup(int64s(A), time=1000)
+    assert A in table
+
+
+def test_an_admission_at_once_uses_up_what_was_counted(new_table):
+    table = new_table(config_of(3, 1))
+    table.train_lookup(int64s(A, A), feature="f0")
+    table.train_lookup(int64s(A), feature="f1")
+    assert row(table, A)["count"] == 3
+    table.evict(int64s(A))
+    table.train_lookup(int64s(A), feature="f0")
+    assert held(table) == [False, False]
 
 
 @pytest.mark.parametrize("kind", ["exact", "sketch"])

@@ -143,6 +143,10 @@ CALLS = {
     "initial_values ids": (lambda t, x: t.initial_values(x), BAD_IDS),
     "train ids": (lambda t, x: t.train_lookup(x, time=1001), BAD_IDS),
     "train feature": (lambda t, x: t.train_lookup(IDS, feature=x, time=1001), BAD_FEATURES),
+    "train feature_offsets": (
+        lambda t, x: t.train_lookup(IDS, feature=("a", "b"), feature_offsets=x, time=1001),
+        {**BAD_OFFSETS, "one too few": int64s(0, 3), "one too many": int64s(0, 1, 2, 3)},
+    ),
     "train time": (lambda t, x: t.train_lookup(IDS, time=x), BAD_TIMES),
     "train missing": (
         lambda t, x: t.train_lookup(IDS, time=1001, missing=x),

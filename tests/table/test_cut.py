@@ -28,6 +28,11 @@ CHANGES = {
     "eviction of all": lambda t, ids: t.evict(ids),
     "expiry": lambda t, ids: t.expire(2000),
     "compaction": lambda t, ids: (t.evict(ids[::2].copy()), t.compact()),
+    "compaction and new ids": lambda t, ids: (
+        t.evict(ids[:250].copy()),
+        t.compact(),
+        t.train_lookup(np.arange(1000) + 10**6, time=1001),
+    ),
     "return": lambda t, ids: (t.evict(ids), t.train_lookup(ids, time=1001)),
     "others in their place": lambda t, ids: (t.evict(ids), t.train_lookup(ids + 1, time=1001)),
 }

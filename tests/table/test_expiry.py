@@ -103,6 +103,34 @@ def test_training_sweeps_a_few_rows_a_call_and_reports_them(new_table):
     assert all_ids(table) == [1000]
 
 
+def test_a_batch_never_meets_a_row_whose_time_is_over(table):
+    evicted = table.train_lookup(int64s(5, 6, 5), feature="five", time=START + 5 * DAY).evicted
+    assert evicted.ids.tolist() == [5] and evicted.reasons.tolist() == [1]
+    assert row(table, 5)["count"] == 2
+    assert row(table, 6)["count"] == 2
+    assert table.stats().expired == 1
+
+
+@pytest.mark.parametrize("sweep_rows", [1, 7, 1 << 20])
+def test_training_does_not_depend_on_how_far_the_sweep_is(new_table, sweep_rows):
+    tables = [new_table(config_of(sweep_rows=n)) for n in (0, sweep_rows)]
+    gone = []
+    for table in tables:
+        rng, lost = np.random.default_rng(8), []
+        for n in range(60):
+            ids = rng.integers(0, 60, 12)
+            feature = ("five", "six")[n % 2]
+            answer = table.train_lookup(ids, feature=feature, time=START + n * DAY)
+            grads = rng.standard_normal((12, 2)).astype(np.float32)
+            table.apply_gradients(answer.rows, grads, lr=0.1)
+            lost += answer.evicted.ids.tolist()
+        gone.append(sorted(lost + table.expire().ids.tolist()))
+    names = ("ids", "weights", "state", "last_seen", "count", "feature")
+    held = [dump(table) for table in tables]
+    assert [held[0][name] for name in names] == [held[1][name] for name in names]
+    assert gone[0] == gone[1]
+
+
 def test_a_sweep_of_zero_rows_expires_none(table):
     assert len(table.expire(2**32 - 1, max_rows=0).ids) == 0
     assert held(table) == [5, 6, 7]
@@ -112,6 +140,37 @@ def test_what_is_not_expired_keeps_every_bit(table):
     before = row(table, 7)
     table.expire(2**32 - 1)
     np.testing.assert_equal(row(table, 7), before)
+
+
+def test_counts_of_waiting_ids_expire_after_the_longest_time_to_live(new_table):
+    rules = FeatureRule("a", threshold=2, ttl_s=10), FeatureRule("b", threshold=2, ttl_s=20)
+    for sweep in (lambda t, now: t.expire(now), lambda t, now: t.train_lookup(int64s(), time=now)):
+        table = new_table(TableConfig.of("t", 2, features=rules))
+        table.train_lookup(int64s(1, 2), feature="a", time=1000)
+        sweep(table, 1019)
+        table.train_lookup(int64s(1), feature="a", time=1019)
+        assert all_ids(table) == [1]
+        sweep(table, 1020)
+        table.train_lookup(int64s(2), feature="a", time=1020)
+        assert all_ids(table) == [1]
+
+
+def test_counts_of_waiting_ids_stay_while_some_feature_lives_for_ever(new_table):
+    rules = FeatureRule("a", threshold=2, ttl_s=10), FeatureRule("b", threshold=2)
+    table = new_table(TableConfig.of("t", 2, features=rules))
+    table.train_lookup(int64s(1), feature="a", time=1000)
+    table.expire(10**9)
+    table.train_lookup(int64s(1), feature="a", time=1000)
+    assert all_ids(table) == [1]
+
+
+def test_the_feature_that_lives_longest_keeps_a_shared_row(table):
+    table.train_lookup(int64s(5), feature="six", time=START)
+    table.train_lookup(int64s(6), feature="five", time=START)
+    table.train_lookup(int64s(7), feature="five", time=START)
+    assert [row(table, i)["feature"] for i in (5, 6, 7)] == [1, 1, 2]
+    assert len(table.expire(START + 5 * DAY).ids) == 0
+    assert sorted(table.expire(START + 6 * DAY).ids.tolist()) == [5, 6]
 
 
 def test_an_expired_id_comes_back_as_new(new_table):

@@ -54,6 +54,16 @@ def test_rows_moved_by_compaction_and_growth_get_their_gradients(table):
     assert weights(table, 1, 2, 29_000) == [10, 20, 30]
 
 
+def test_rows_moved_by_compaction_alone_get_their_gradients(new_table):
+    table = new_table(CONFIG)
+    table.assign(np.arange(1000), np.zeros((1000, 2), np.float32))
+    table.evict(np.arange(100))
+    handle = table.train_lookup(int64s(999, 998, 500)).rows
+    table.compact()
+    descend(table, handle, 10, 20, 30)
+    assert weights(table, 999, 998, 500) == [10, 20, 30]
+
+
 def test_an_id_that_came_back_gets_its_gradient_on_the_fresh_state(new_table):
     table = new_table(TableConfig.of("t", 2, optimizer=Adam()))
     handle = table.train_lookup(int64s(1, 2)).rows

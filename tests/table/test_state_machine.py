@@ -29,7 +29,6 @@ from recsys_embed import (
     TableConfig,
 )  # fmt: skip
 from tests.table.making import (
-    EXTREME_IDS,
     assert_same_rows,
     columns,
     copied,
@@ -38,7 +37,8 @@ from tests.table.making import (
     reference_table,
 )  # fmt: skip
 
-IDS = st.integers(-6, 6) | st.sampled_from(EXTREME_IDS)
+# few, so that they meet again; among them the extremes and the same low 32 bits
+IDS = st.sampled_from([0, 1, 2, 3, -1, -(2**63), 2**63 - 1, 2**32, 2**32 + 1, 1 - 2**32])
 BATCH = st.lists(IDS, max_size=10)
 # eighths and halves add up without rounding, so that sums that cancel do so in both tables
 GRADIENT = st.integers(-16, 16).map(lambda k: k / 8)

@@ -41,6 +41,15 @@ def test_pooled_occurrences_belong_to_the_feature_of_their_bag(table):
     assert [row(table, i)["feature"] for i in (1, 2, 3)] == [1, 0, 0]
 
 
+def test_occurrences_without_bags_may_belong_to_several_features(table):
+    answer = table.train_lookup(
+        int64s(1, 2, 3, 1), feature=("b", 0, "b"), feature_offsets=int64s(0, 1, 3, 4)
+    )
+    assert [row(table, i)["feature"] for i in (1, 2, 3)] == [1, 0, 0]
+    assert row(table, 1)["count"] == 2
+    np.testing.assert_array_equal(answer.values, table.lookup(int64s(1, 2, 3, 1)))
+
+
 def test_the_same_feature_may_be_asked_for_twice(table):
     looked_up = table.train_lookup_pooled(int64s(1, 1), int64s(0, 1, 2), features=("b", "b"))
     assert looked_up.values.shape == (1, 6)
