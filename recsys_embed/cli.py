@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,11 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     try:
         snapshot = open_snapshot(chosen.dir, verify=False)
-        return _verify(snapshot) if chosen.command == "verify" else _inspect(snapshot, chosen)
+        status = _verify(snapshot) if chosen.command == "verify" else _inspect(snapshot, chosen)
+        sys.stdout.flush()
+        return status
     except SnapshotError as error:
         print(f"recsys-embed: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"recsys-embed: cannot read {error.filename}: {error.strerror}", file=sys.stderr)
+    except BrokenPipeError:  # `recsys-embed inspect DIR | head`; the exit flushes once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 
 
@@ -80,3 +83,7 @@ def _verify(snapshot: Snapshot) -> int:
     if not damage:
         print(f"{snapshot.path}: all checksums match")
     return 1 if damage else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -27,18 +27,14 @@ COUNTS = {"0": 1, "1": 2} | {
 
 
 def summary(snapshot: Snapshot, *, verify: bool = True) -> dict[str, Any]:
-    """Describes a snapshot in plain JSON values; "damage" is None where it was not looked for.
-
-    Raises:
-        OSError: if the system refuses to read a file.
-    """
+    """Describes a snapshot in plain JSON values; "damage" is None where it was not looked for."""
     head = {
         key: snapshot.manifest[key] for key in ("format", "version", "uuid", "number", "created")
     }
     return {
         "path": str(snapshot.path),
         **head,
-        "bytes": sum(path.stat().st_size for path in snapshot.path.rglob("*") if path.is_file()),
+        "bytes": snapshot.num_bytes,
         "tables": {name: _table(table) for name, table in snapshot.tables.items()},
         "dense": {
             name: f"{array.dtype} {list(array.shape)}" for name, array in snapshot.dense.items()

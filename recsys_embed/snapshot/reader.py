@@ -43,12 +43,13 @@ class Snapshot:
     _files: Files = field(repr=False)
 
     def damage(self) -> Iterator[str]:
-        """Reads every byte of every file; yields a sentence for each tensor that is not as written.
-
-        Raises:
-            OSError: if the system refuses to read a file.
-        """
+        """Reads every byte; yields a sentence for each tensor that is not as it was written."""
         return damage(self.path, self._files)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the files, the manifest left out."""
+        return sum(record.bytes for record, _ in self._files)
 
 
 def open_snapshot(path: Path | str, *, verify: bool = True) -> Snapshot:

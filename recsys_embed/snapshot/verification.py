@@ -62,25 +62,25 @@ def _kind(tensor: Tensor) -> str:
 
 
 def damage(directory: Path, files: Files) -> Iterator[str]:
-    """Reads every byte in parallel; yields a sentence for each tensor that is not what was written.
-
-    Raises:
-        OSError: as the system says.
-    """
-
-    def check(job: tuple[FileRecord, str, Tensor]) -> str | None:
-        record, name, tensor = job
-        path = directory / record.file
-        expected = record.checksums.get(name) or checksum(bytes(tensor.nbytes))
-        found = checksum_file(path, tensor.start, tensor.nbytes)
-        return (
-            None
-            if found == expected
-            else f"{path}: tensor {name!r}: expected the checksum {expected}, found {found}"
-        )
-
+    """Reads every byte in parallel; yields a sentence for each tensor that is not as written."""
     jobs = [
         (record, name, tensor) for record, plan in files for name, tensor in plan.tensors.items()
     ]
     with ThreadPoolExecutor(num_threads()) as pool:
-        yield from filter(None, pool.map(check, jobs))
+        found = pool.map(lambda job: _damage_of(directory, *job), jobs)
+        try:
+            yield from filter(None, found)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _damage_of(directory: Path, record: FileRecord, name: str, tensor: Tensor) -> str | None:
+    where = f"{directory / record.file}: tensor {name!r}"
+    expected = record.checksums.get(name) or checksum(bytes(tensor.nbytes))
+    try:
+        found = checksum_file(directory / record.file, tensor.start, tensor.nbytes)
+    except OSError as error:
+        return f"{where} cannot be read: {error.strerror}"
+    return (
+        None if found == expected else f"{where}: expected the checksum {expected}, found {found}"
+    )

@@ -1,6 +1,9 @@
 """`recsys-embed` says what is in a snapshot, and whether it can be trusted."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +61,7 @@ def test_json_tells_rows_bytes_ages_and_counts(
 ) -> None:
     assert main(["inspect", str(root), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    files = [file for file in (root / "snapshot-000000000001").rglob("*") if file.is_file()]
+    files = list((root / "snapshot-000000000001").rglob("*.safetensors"))
     assert found["bytes"] == sum(file.stat().st_size for file in files)
     assert (found["version"], found["number"], found["damage"]) == (1, 1, [])
     assert found["dense"] == {"w": "float64 [2, 3]"}
@@ -151,6 +154,16 @@ def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) 
         main(arguments)
     assert stop.value.code == 0
     assert "snapshot" in capsys.readouterr().out
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback(root: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "recsys_embed.cli", "inspect", str(root)]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert b"Traceback" not in done.stderr
+    assert b"BrokenPipe" not in done.stderr
 
 
 def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:

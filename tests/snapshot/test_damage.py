@@ -1,6 +1,8 @@
 """Whatever happens to the bytes of a snapshot, it is refused in words before anything is loaded."""
 
+import errno
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -222,7 +224,9 @@ def header_of(entries: object) -> bytes:
 def test_a_foreign_file_with_a_bad_header_is_refused(snapshot: Path, content: bytes) -> None:
     (snapshot / "dense.safetensors").write_bytes(content)
     rewrite(snapshot / "manifest.json", lambda m: m["dense"].update(bytes=len(content)))
-    with pytest.raises(SnapshotCorruptError, match=r"dense\.safetensors: the header (is|describes)"):
+    with pytest.raises(
+        SnapshotCorruptError, match=r"dense\.safetensors: the header (is|describes)"
+    ):
         open_snapshot(snapshot)
 
 
@@ -231,4 +235,28 @@ def test_a_digit_changed_in_the_manifest_is_found(snapshot: Path) -> None:
     assert '"clock_s": 0,' in text
     (snapshot / "manifest.json").write_text(text.replace('"clock_s": 0,', '"clock_s": 1,'))
     with pytest.raises(SnapshotCorruptError, match=r"manifest\.json: expected the checksum"):
+        open_snapshot(snapshot)
+
+
+def test_a_bad_sector_is_named_with_its_tensor(
+    snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(fd: int, buffers: object, offset: int) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "preadv", fail)
+    with pytest.raises(
+        SnapshotCorruptError, match="tensor 'ids' cannot be read: Input/output error"
+    ):
+        open_snapshot(snapshot)
+
+
+def test_a_snapshot_that_may_not_be_read_is_named(
+    snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(SnapshotError, match=r"cannot read .*manifest\.json: Permission denied"):
         open_snapshot(snapshot)
