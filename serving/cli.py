@@ -1,5 +1,6 @@
 """`recsys-serve`: checks what it was told and the snapshot, then serves until told to stop."""
 
+import atexit
 import gc
 import os
 import signal
@@ -81,6 +82,7 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
 def _open_to_stay(path: Path) -> LookupService:
     service = LookupService.open(path, verify=False)  # main() has checked the files
     gc.freeze()  # what is loaded now stays; the collector need not walk it again and again
+    atexit.register(gc.unfreeze)  # else the native core reports at the end that things were left
     return service
 
 

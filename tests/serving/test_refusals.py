@@ -102,6 +102,11 @@ def test_a_refusal_says_where_the_body_is_wrong(asker: Asker) -> None:
     assert "[-2^63, 2^63)" in problem["errors"][0]["what"]
 
 
+def test_a_decimal_out_of_range_is_named_by_its_place(asker: Asker) -> None:
+    reply = asker.post(ITEM, {"decimal_ids": ["1", "-9223372036854775809"]})
+    assert check_problem(reply, 422, "invalid_request")["errors"][0]["where"] == "decimal_ids.1"
+
+
 def test_a_refusal_names_only_the_first_of_many_errors(asker: Asker) -> None:
     problem = check_problem(asker.post(ITEM, {"ids": [None] * 200}), 422, "invalid_request")
     assert len(problem["errors"]) == 10

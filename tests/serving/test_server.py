@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.serving.asking import RAW
-from tests.serving.planted import ITEM_IDS, MAX_IDS, Planted
+from tests.serving.planted import ABSENT, ITEM_IDS, MAX_IDS, Planted
 from tests.serving.running import COMMAND, ROOT, Server, running, start
 
 ITEM = "/v1/tables/item/lookup"
@@ -99,7 +99,7 @@ def test_a_request_under_way_is_answered_before_the_server_stops(planted: Plante
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_told_to_stop_exits_with_0(planted: Planted, number: signal.Signals) -> None:
     with running(planted.root) as server:
-        assert httpx.get(f"{server.url}/livez").status_code == 200
+        assert httpx.post(server.url + ITEM, json={"ids": [ABSENT]}).status_code == 200
         server.process.send_signal(number)
         rest, _ = server.process.communicate()
         assert server.process.returncode == 0
