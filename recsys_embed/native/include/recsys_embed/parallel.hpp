@@ -1,6 +1,7 @@
 // A small pool of threads: run(parts, work) calls work(0) .. work(parts - 1), in any order.
 #pragma once
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -64,7 +65,8 @@ class ThreadPool {
     wake_.notify_all();
   }
 
-  void take_parts(const std::function<void(std::size_t)>& job, std::size_t parts) {
+  // noexcept: an exception would unwind a job that other threads are still at.
+  void take_parts(const std::function<void(std::size_t)>& job, std::size_t parts) noexcept {
     for (std::size_t part = next_++; part < parts; part = next_++) job(part);
   }
 
@@ -133,6 +135,11 @@ class Threads {
   }
 
  private:
+  // A fork while another thread is in here would leave the child a lock that nobody gives back.
+  Threads() {
+    ::pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
+                     [] { instance().mutex_.unlock(); });
+  }
   // Never destroyed: at exit other threads may still be looking up.
   static Threads& instance() {
     static auto* threads = new Threads;
