@@ -50,6 +50,7 @@ void Table::end_cut(const std::shared_ptr<Cut>& cut) {
 std::uint32_t Table::read_cut(Cut& cut, std::uint32_t first, std::uint32_t last, std::size_t limit,
                               const RowColumns& out, std::size_t& count) const {
   const AccessGate::Reader reader(gate_);
+  if (cut_.get() != &cut) throw std::logic_error("the cut is closed; take another");
   count = 0;
   return cut.visit(
       first, last, limit, [&](std::uint32_t row) -> const std::byte* { return storage_.row(row); },
