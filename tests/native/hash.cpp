@@ -66,7 +66,6 @@ void pieces_give_the_hash_of_the_whole() {
       hash.update(bytes.data() + at, piece);
       at += piece;
     }
-    hash.update(nullptr, 0);
     CHECK(hash.digest() == xxh64(bytes.data(), size), size);
   }
 }
