@@ -2,7 +2,7 @@
 
 import time as system_time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +29,11 @@ Mode = Literal["sum", "mean"]
 INITIAL, VECTOR, ERROR = 0, 1, 2
 MAX_TIME_S = 2**32 - 1
 ALL_ROWS = 2**32
+ADMISSION_STATE: Mapping[str, Mapping[str, type]] = {
+    "exact": {"ids": np.int64, "counts": np.uint32, "last_seen": np.uint32},
+    "sketch": {"cells": np.uint32},
+    "probabilistic": {},
+}
 
 
 class CollisionlessTable:
@@ -151,7 +156,8 @@ class CollisionlessTable:
         """
         ids = self._row_ids(ids)
         is_one = isinstance(feature, str) or not isinstance(feature, Sequence)
-        features = [self._feature(f) for f in ([feature] if is_one else feature)]
+        several = cast(Sequence[int | str], [feature] if is_one else feature)
+        features = [self._feature(f) for f in several]
         offsets = np.array([0, len(ids)]) if feature_offsets is None else feature_offsets
         offsets = as_offsets(offsets, len(ids), len(features))
         if len(offsets) != len(features) + 1:
@@ -427,13 +433,13 @@ class CollisionlessTable:
             InputError: if the admission state is not of the table's kind of admission.
         """
         kind = self.config.admission.kind
-        wanted = {"exact": {"ids", "counts", "last_seen"}, "sketch": {"cells"}}.get(kind, set())
-        if set(admission) != wanted:
-            raise InputError(
-                f"{kind} admission has state {sorted(wanted)}, got {sorted(admission)}"
-            )
-        self._native.restore_meta(seq, clock_s, [counters[name] for name in COUNTERS])
+        wanted = ADMISSION_STATE[kind]
+        if {name: a.dtype for name, a in admission.items()} != wanted:
+            came = {name: str(a.dtype) for name, a in admission.items()}
+            raise InputError(f"{kind} admission has state {sorted(wanted)}, got {came}")
         columns = {name: np.require(a, requirements=["C", "A"]) for name, a in admission.items()}
+        if len({len(column) for column in columns.values()}) > 1:
+            raise InputError("the columns of an exact admission state must be of one length")
         if kind == "exact":
             self._native.restore_counts(columns["ids"], columns["counts"], columns["last_seen"])
         if kind == "sketch":
@@ -441,6 +447,7 @@ class CollisionlessTable:
                 self._native.restore_sketch(columns["cells"].reshape(-1))
             except ValueError as error:
                 raise InputError(f"cannot restore the admission sketch: {error}") from None
+        self._native.restore_meta(seq, clock_s, [counters[name] for name in COUNTERS])
 
     def _row_ids(self, ids: ArrayLike) -> NDArray[np.int64]:
         return self.config.row_map.map(as_ids(ids))

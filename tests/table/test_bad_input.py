@@ -11,7 +11,7 @@ from recsys_embed import (
     InputError,
     Segment,
     TableConfig,
-)  # fmt: skip
+)
 from tests.table.making import counters, dump, int64s
 
 CONFIG = TableConfig(

@@ -24,7 +24,7 @@ from recsys_embed import (
     Segment,
     TableConfig,
     Uniform,
-)  # fmt: skip
+)
 from recsys_embed.config import from_dict, to_dict
 
 SMALL = st.floats(0, 0.9, allow_nan=False)

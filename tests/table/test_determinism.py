@@ -11,12 +11,13 @@ from recsys_embed import (
     Admission,
     CollisionlessTable,
     FeatureRule,
+    InputError,
     RowwiseAdagrad,
     Segment,
     TableConfig,
     num_threads,
     set_num_threads,
-)  # fmt: skip
+)
 from tests.table.making import columns, counters, dump
 
 OPTIMIZERS = [SGD(), Adagrad(), RowwiseAdagrad(), Adam(), FTRL(l1=0.001)]
@@ -28,6 +29,14 @@ def threads_as_before():
     before = num_threads()
     yield
     set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [0, -1, 1025])
+def test_a_number_of_threads_that_is_none_is_refused(count):
+    before = num_threads()
+    with pytest.raises(InputError, match="threads"):
+        set_num_threads(count)
+    assert num_threads() == before
 
 
 def zipf_batches(num_batches=4, num_bags=4096, bag=6):

@@ -12,7 +12,7 @@ from recsys_embed import (
     RowwiseAdagrad,
     TableConfig,
     initial_values,
-)  # fmt: skip
+)
 from tests.table.making import all_ids, columns, int64s, row
 
 OPTIMIZERS = [SGD(), Adagrad(initial_accumulator=0.1), RowwiseAdagrad(), Adam(), FTRL(l1=0.01)]

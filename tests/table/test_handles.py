@@ -64,6 +64,19 @@ def test_rows_moved_by_compaction_alone_get_their_gradients(new_table):
     assert weights(table, 999, 998, 500) == [10, 20, 30]
 
 
+def test_occurrences_before_admission_stay_without_gradient_when_rows_are_sought_anew(new_table):
+    rules = (FeatureRule("f", threshold=2),)
+    table = new_table(TableConfig.of("t", 2, optimizer=SGD(), features=rules))
+    table.assign(int64s(1, 2), np.zeros((2, 2), np.float32))
+    handle = table.train_lookup(int64s(7, 1, 7, 7)).rows
+    start = table.lookup(int64s(7))[0, 0]
+    table.evict(int64s(2))
+    descend(table, handle, 1000, 100, 10, 1)
+    assert weights(table, 1) == [100]
+    np.testing.assert_allclose(table.lookup(int64s(7))[0, 0], start - 11, rtol=1e-6)
+    assert table.stats().dropped_gradients == 1
+
+
 def test_an_id_that_came_back_gets_its_gradient_on_the_fresh_state(new_table):
     table = new_table(TableConfig.of("t", 2, optimizer=Adam()))
     handle = table.train_lookup(int64s(1, 2)).rows

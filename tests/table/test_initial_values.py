@@ -12,7 +12,7 @@ from recsys_embed import (
     TableConfig,
     Uniform,
     initial_values,
-)  # fmt: skip
+)
 from tests.table.making import EXTREME_IDS, int64s
 
 CONFIG = TableConfig.of("items", 8)

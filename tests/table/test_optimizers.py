@@ -13,7 +13,7 @@ from recsys_embed import (
     Constant,
     RowwiseAdagrad,
     TableConfig,
-)  # fmt: skip
+)
 from tests.reference.optimizers import fresh_state, stepped
 from tests.table.making import columns, int64s, row
 

@@ -1,5 +1,8 @@
 """A restored copy goes on exactly as if nothing had happened."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,7 @@ from recsys_embed import (
     SGD,
     Adagrad,
     Adam,
+    Admission,
     Budget,
     CollisionlessTable,
     FeatureRule,
@@ -15,7 +19,7 @@ from recsys_embed import (
     RowBlock,
     RowwiseAdagrad,
     TableConfig,
-)  # fmt: skip
+)
 from tests.table.making import columns, copied, counters, dump, int64s
 
 OPTIMIZERS = [
@@ -25,6 +29,13 @@ OPTIMIZERS = [
     Adam(beta1=0.7, beta2=0.9, weight_decay=0.1),
     FTRL(l1=0.05, l2=0.1, weight_decay=0.1),
 ]
+
+
+def meta_of(table):
+    """What a cut tells beside its rows, as `restore_meta` takes it."""
+    with table.cut() as cut:
+        names = ("seq", "clock_s", "counters", "admission")
+        return {name: getattr(cut, name) for name in names}
 
 
 def restored(table, new_table, parts=1, rows_per_block=16_384):
@@ -112,6 +123,50 @@ def test_a_block_that_does_not_fit_is_refused_whole(columns):
     with pytest.raises(InputError):
         again.restore_rows(wrong(block, **columns))
     assert len(again) == 0
+
+
+@pytest.mark.parametrize("copy", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_table_is_neither_pickled_nor_copied(copy):
+    with pytest.raises(TypeError, match="snapshot"):
+        copy(CollisionlessTable(TableConfig.of("t", 3)))
+
+
+@pytest.mark.parametrize("kind", ["exact", "sketch", "probabilistic"])
+def test_the_state_of_another_kind_of_admission_is_refused(kind):
+    table = CollisionlessTable(TableConfig.of("t", 3, admission=Admission(kind, width=4)))
+    for other in {"exact", "sketch", "probabilistic"} - {kind}:
+        twin = CollisionlessTable(TableConfig.of("t", 3, admission=Admission(other, width=4)))
+        with pytest.raises(InputError, match="admission"):
+            table.restore_meta(**meta_of(twin))
+        assert table.seq == 0
+
+
+@pytest.mark.parametrize(
+    "column",
+    [{"counts": np.zeros(1, np.uint32)}, {"ids": np.zeros(2, np.int32)}, {"last_seen": None}],
+    ids=["one too few", "int32", "absent"],
+)
+def test_an_admission_state_that_does_not_fit_is_refused(column):
+    rules = (FeatureRule("f", threshold=9),)
+    table = CollisionlessTable(TableConfig.of("t", 3, features=rules))
+    table.train_lookup(int64s(1, 2))
+    meta = meta_of(table)
+    state = {name: a for name, a in {**meta["admission"], **column}.items() if a is not None}
+    again = CollisionlessTable(table.config)
+    with pytest.raises(InputError, match="admission"):
+        again.restore_meta(**{**meta, "admission": state})
+    assert meta_of(again)["admission"]["ids"].size == again.seq == 0
+
+
+def test_a_sketch_of_another_size_is_refused_before_anything_changes():
+    wide, narrow = (
+        CollisionlessTable(TableConfig.of("t", 3, admission=Admission("sketch", width=width)))
+        for width in (8, 4)
+    )
+    wide.train_lookup(int64s(1))
+    with pytest.raises(InputError, match="sketch"):
+        narrow.restore_meta(**meta_of(wide))
+    assert narrow.seq == 0
 
 
 def test_iteration_and_cut_tell_the_same(new_table, rng):

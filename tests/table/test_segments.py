@@ -14,7 +14,7 @@ from recsys_embed import (
     Segment,
     TableConfig,
     Uniform,
-)  # fmt: skip
+)
 from tests.table.making import columns
 
 SEGMENTS = (

@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
     run_state_machine_as_test,
-)  # fmt: skip
+)
 
 from recsys_embed import (
     FTRL,
@@ -27,7 +27,7 @@ from recsys_embed import (
     RowwiseAdagrad,
     Segment,
     TableConfig,
-)  # fmt: skip
+)
 from tests.table.making import (
     assert_same_rows,
     columns,
@@ -35,7 +35,7 @@ from tests.table.making import (
     counters,
     int64s,
     reference_table,
-)  # fmt: skip
+)
 
 # few, so that they meet again; among them the extremes and the same low 32 bits
 IDS = st.sampled_from([0, 1, 2, 3, -1, -(2**63), 2**63 - 1, 2**32, 2**32 + 1, 1 - 2**32])

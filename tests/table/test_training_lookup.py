@@ -67,6 +67,24 @@ def test_seq_grows_with_every_call_that_touches_the_row(table):
     assert len(set(seqs[::2])) == 3
 
 
+def test_the_tables_seq_counts_its_writing_calls(table):
+    grads = np.zeros((1, 3), np.float32)
+    for call in (
+        lambda: table.train_lookup(int64s(5)),
+        lambda: table.apply_gradients(int64s(5), grads, lr=0.1),
+        lambda: table.assign(int64s(5), grads),
+        lambda: table.evict(int64s(5)),
+        lambda: table.expire(0),
+        lambda: table.enforce_budget(),
+    ):
+        before = table.seq
+        call()
+        assert table.seq == before + 1
+    table.lookup(int64s(5))
+    table.compact()
+    assert table.seq == before + 1
+
+
 def test_an_untouched_row_keeps_its_seq(table):
     table.train_lookup(int64s(5))
     seq = row(table, 5)["seq"]
