@@ -6,9 +6,7 @@ from typing import Literal
 from starlette.requests import ClientDisconnect, Request
 
 from recsys_embed.errors import RecsysEmbedError
-
-JSON = "application/json"
-RAW = "application/octet-stream"
+from serving.formats import JSON, RAW
 
 
 class BodyTooLargeError(RecsysEmbedError):

@@ -48,7 +48,7 @@ class Edge:
         try:
             await self.app(scope, receive, tagged_send)
         except ClientDisconnect:
-            status = CLIENT_GONE
+            pass  # nobody is left to answer
         except Exception as error:
             _name(scope, tags)
             response = refusal(Request(scope), error)
@@ -60,7 +60,8 @@ class Edge:
         finally:
             metrics.inflight.dec()
             route = scope.get("route")
-            metrics.answered(route.path if route else "none", status, perf_counter() - started)
+            path = route.path if route else "none"
+            metrics.answered(path, status or CLIENT_GONE, perf_counter() - started)
 
 
 def _tag(scope: Scope, service: LookupService | None) -> list[tuple[bytes, bytes]]:

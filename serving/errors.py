@@ -51,7 +51,7 @@ def refusal(request: Request, error: Exception) -> Response | None:
     """Turns an exception into its problem; None for one that only a bug can raise."""
     if isinstance(error, HTTPException):
         kind = HTTP_KINDS.get(error.status_code) or Kind(error.status_code, "refused", "Refused")
-        detail = f"{request.method} {request.url.path!r}: see /openapi.json for what there is"
+        detail = f"{request.method} {request.scope['path']!r}: see /openapi.json for what there is"
         return problem(request, kind, detail, headers=dict(error.headers or {}))
     for known in type(error).__mro__:
         if known in KINDS:

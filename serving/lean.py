@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.documentation import ANSWERS, MODELS, REF
 from serving.edge import Edge
+from serving.formats import JSON
 from serving.state import State
 
 
@@ -26,7 +27,7 @@ class LeanRoute(APIRoute):
             await super().handle(scope, receive, send)  # raises 405
         answer = await self.endpoint(Request(scope, receive), **scope["path_params"])
         if isinstance(answer, BaseModel):
-            answer = Response(answer.model_dump_json(), media_type="application/json")
+            answer = Response(answer.model_dump_json(), media_type=JSON)
         await answer(scope, receive, send)
 
 

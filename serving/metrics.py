@@ -3,12 +3,13 @@
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from time import time
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
@@ -96,4 +97,14 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Writes everything in Prometheus' text format."""
+        if MULTIPROCESS_FOLDER in os.environ:
+            _forget_the_dead(Path(os.environ[MULTIPROCESS_FOLDER]))
         return generate_latest(self._exposed)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Removes the gauges of workers that are gone: what they were doing, nobody does now."""
+    for file in folder.glob("gauge_live*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists():
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -11,9 +11,10 @@ from starlette.responses import Response
 import recsys_embed
 from recsys_embed.config import to_dict
 from recsys_embed.snapshot import SnapshotTable
-from serving.bodies import JSON, UnsupportedContentError, content_of, header, read_body
+from serving.bodies import UnsupportedContentError, content_of, header, read_body
 from serving.errors import NotReadyError
 from serving.formats import (
+    JSON,
     ONE_TABLE,
     SEVERAL_TABLES,
     Encoded,

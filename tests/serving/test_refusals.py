@@ -230,6 +230,7 @@ def test_npy_does_not_fit_several_tables(asker: Asker) -> None:
 def test_routes_that_do_not_exist_are_problems_too(asker: Asker) -> None:
     for target in ("/", "/v1", "/v1/tables/", "/v1/tables/item/lookup/", "/docs"):
         check_problem(asker.get(target), 404, "not_found")
+    check_problem(asker.get("/nowhere", {"host": "["}), 404, "not_found")
 
 
 def test_other_methods_are_refused_with_those_allowed(asker: Asker) -> None:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -129,14 +130,23 @@ def test_two_workers_count_as_one_server(pair: Server) -> None:
         assert samples['recsys_table_rows{table="item"}'] == 200
 
 
-def test_a_worker_that_dies_is_replaced(pair: Server) -> None:
+def test_workers_that_die_are_replaced_and_no_longer_counted(pair: Server) -> None:
     workers = re.findall(r"Started server process \[(\d+)\]", pair.said)
     assert len(set(workers)) == 2
-    os.kill(int(workers[0]), signal.SIGKILL)
-    pair.wait_for(r"Started server process", times=3)
-    pair.wait_for(r"Application startup complete", times=3)
-    for _ in range(10):
-        assert httpx.post(pair.url + ITEM, json={"ids": [0]}).status_code == 200
+    half = f"POST {ITEM} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n".encode()
+    half += b"Content-Type: application/json\r\n\r\n{"
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(socket.create_connection(pair.address)) for _ in range(8)]
+        for connection in waiting:
+            connection.sendall(half)
+        while samples_of(pair.url)["recsys_inflight"] != 9:
+            pass  # not all of them have reached the application yet
+        for number, worker in enumerate(workers):
+            os.kill(int(worker), signal.SIGKILL)
+            pair.wait_for(r"Application startup complete", times=3 + number)
+            for _ in range(10):
+                assert httpx.post(pair.url + ITEM, json={"ids": [0]}).status_code == 200
+        assert samples_of(pair.url)["recsys_inflight"] == 1, "the dead answer nothing any more"
 
 
 def test_two_workers_stop_in_good_order(planted: Planted) -> None:
