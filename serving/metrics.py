@@ -106,5 +106,7 @@ def _forget_the_dead(folder: Path) -> None:
     """Removes the gauges of workers that are gone: what they were doing, nobody does now."""
     for file in folder.glob("gauge_live*.db"):
         pid = int(file.stem.rpartition("_")[2])
-        if not Path(f"/proc/{pid}").exists():
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
             mark_process_dead(pid)  # type: ignore[no-untyped-call]
