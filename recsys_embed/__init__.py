@@ -20,6 +20,7 @@ from recsys_embed.row_maps import Collisionless, Hashed
 from recsys_embed.rules import Admission, Budget, FeatureRule
 from recsys_embed.table import CollisionlessTable
 from recsys_embed.table_config import Segment, TableConfig
+from recsys_embed.table_group import Member, TableGroup
 from recsys_embed.table_types import BUDGET, DELETED, EXPIRED, Evicted, Lookup, RowBlock, TableStats
 from recsys_embed.threads import initial_values, num_threads, set_num_threads
 
@@ -45,6 +46,7 @@ __all__ = [
     "Hashed",
     "InputError",
     "Lookup",
+    "Member",
     "MissingIdError",
     "Normal",
     "RecsysEmbedError",
@@ -56,6 +58,7 @@ __all__ = [
     "SnapshotNotFoundError",
     "SnapshotVersionError",
     "TableConfig",
+    "TableGroup",
     "TableStats",
     "Uniform",
     "hash_string",

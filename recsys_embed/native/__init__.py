@@ -4,9 +4,11 @@ try:
     from recsys_embed.native._core import (
         Columns,
         Cut,
+        GroupRows,
         IdIndex,
         MissingIds,
         Table,
+        TableGroup,
         Xxh64,
         hash_bytes,
         instruction_set,
@@ -23,9 +25,11 @@ except ImportError as error:
 __all__ = [
     "Columns",
     "Cut",
+    "GroupRows",
     "IdIndex",
     "MissingIds",
     "Table",
+    "TableGroup",
     "Xxh64",
     "hash_bytes",
     "instruction_set",

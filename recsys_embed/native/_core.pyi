@@ -119,6 +119,50 @@ class Table:
     def row_bytes(self) -> int: ...
     def counters(self) -> list[int]: ...
 
+class GroupRows: ...
+
+class TableGroup:
+    def __init__(
+        self, tables: list[Table], features: list[list[int]], means: list[bool]
+    ) -> None: ...
+    def check(
+        self, ids: Ids, offsets: Ids, starts: Ids, batch: int, weights: Floats | None
+    ) -> int: ...
+    def lookup_pooled(
+        self,
+        ids: Ids,
+        offsets: Ids,
+        starts: Ids,
+        batch: int,
+        weights: Floats | None,
+        policy: int,
+        vector: Floats | None,
+        out: Floats,
+    ) -> None: ...
+    def train_lookup_pooled(
+        self,
+        ids: Ids,
+        offsets: Ids,
+        starts: Ids,
+        batch: int,
+        weights: Floats | None,
+        policy: int,
+        vector: Floats | None,
+        now: list[int],
+        out: Floats,
+    ) -> tuple[GroupRows, list[tuple[int, Ids, NDArray[np.uint8]]]]: ...
+    def apply_pooled_gradients(
+        self,
+        ids: Ids,
+        offsets: Ids,
+        starts: Ids,
+        batch: int,
+        weights: Floats | None,
+        rows: GroupRows,
+        grads: Floats,
+        lr: Floats,
+    ) -> bool: ...
+
 class IdIndex:
     num_bytes: int
     def __init__(self, ids: Ids) -> None: ...

@@ -15,6 +15,8 @@ namespace nb = nanobind;
 using namespace nb::literals;
 using namespace recsys_embed;
 
+void bind_group(nb::module_& m);  // bind_group.cpp
+
 namespace {
 
 template <class T>
@@ -355,6 +357,7 @@ NB_MODULE(_core, m) {
     }
   });
   bind_table(m);
+  bind_group(m);
   nb::class_<FrozenIndex>(m, "IdIndex")
       .def(
           "__init__",

@@ -111,8 +111,22 @@ class ThreadPool {
 // leaves the parent's alone.
 class Threads {
  public:
+  // While one lives, the calls of its thread get a pool without workers: they are parts of a larger
+  // call, which has dealt the workers out already.
+  class Alone {
+   public:
+    Alone() : before_(is_alone()) { is_alone() = true; }
+    ~Alone() { is_alone() = before_; }
+    Alone(const Alone&) = delete;
+    Alone& operator=(const Alone&) = delete;
+
+   private:
+    bool before_;
+  };
+
   static std::shared_ptr<ThreadPool> pool() {
     Threads& self = instance();
+    if (is_alone()) return self.no_workers_;
     const std::lock_guard lock(self.mutex_);
     if (self.pool_ == nullptr || self.owner_ != ::getpid()) {
       if (self.pool_ != nullptr) new std::shared_ptr<ThreadPool>(std::move(self.pool_));
@@ -145,11 +159,16 @@ class Threads {
     static auto* threads = new Threads;
     return *threads;
   }
+  static bool& is_alone() {
+    thread_local bool alone = false;
+    return alone;
+  }
   static std::size_t default_count() {
     const std::size_t cores = std::thread::hardware_concurrency();
     return cores == 0 ? 1 : cores;
   }
 
+  const std::shared_ptr<ThreadPool> no_workers_ = std::make_shared<ThreadPool>(0);
   std::mutex mutex_;
   std::shared_ptr<ThreadPool> pool_;
   pid_t owner_ = 0;
