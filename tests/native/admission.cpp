@@ -75,6 +75,7 @@ void restored_counts_go_on_where_they_were() {
   IdCounts counts;
   counts.restore({-7, 4, 99});
   counts.restore({8, 0xffffffffU, 5});
+  counts.restore({9, 0, 5});  // which says nothing
   CHECK(counts.size() == 2);
   CHECK(counts.add(-7, {50, 50, 0}) == 5 && counts.add(8, {6, 6, 0}) == 0xffffffffU);
   check_equal(counts, {{-7, {5, 99}}, {8, {0xffffffffU, 6}}});

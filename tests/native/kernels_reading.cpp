@@ -1,6 +1,7 @@
 // Finding, gathering and pooling: the same bits from every instruction set as from plain loops.
 #include <cmath>
 #include <limits>
+#include <string_view>
 
 #include "check.hpp"
 #include "kernels.hpp"
@@ -149,13 +150,21 @@ void all_finite_finds_every_nan_and_infinity() {
   }
 }
 
+void the_environment_chooses_among_those_the_machine_has() {
+  const auto all = available_kernels();
+  const char* wish = std::getenv("RECSYS_EMBED_ISA");
+  const auto named = [wish](const Kernels* k) {
+    return wish != nullptr && std::string_view(wish) == k->name;
+  };
+  const auto wished = std::find_if(all.begin(), all.end(), named);
+  CHECK(&kernels() == (wished == all.end() ? all.back() : *wished), kernels().name);
+}
+
 }  // namespace
 
 int main() {
-  std::fprintf(stderr, "instruction sets:");
-  for (const Kernels* k : available_kernels()) std::fprintf(stderr, " %s", k->name);
-  std::fprintf(stderr, "; a table would take %s\n", kernels().name);
   return check::run({
+      TEST(the_environment_chooses_among_those_the_machine_has),
       TEST(find_gives_the_first_row_whose_tag_matches),
       TEST(gather_copies_rows),
       TEST(pool_sums_and_averages_each_bag_in_order),

@@ -218,6 +218,31 @@ void a_block_is_restored_whole_or_not_at_all() {
   CHECK(table.size() == 3 && rows_of(table).at(4) == row);
 }
 
+void a_sketch_is_restored_cell_by_cell() {
+  TableOptions o = options({{3, 0}});
+  o.admission = AdmissionKind::kSketch;
+  o.sketch_width = 1024;
+  o.sketch_depth = 2;
+  Table table(o), again(o);
+  train(table, {7, 7, 8});
+  const Facts facts = OpenCut(table).facts;
+  again.restore_sketch(facts.filter_cells);
+  train(again, {7, 8});
+  CHECK(holds(again, 7) && !holds(again, 8));
+  CHECK(facts.filter_counts.empty() && facts.filter_cells.size() == 2048);
+  CHECK(refuses<std::invalid_argument>([&] { again.restore_sketch({facts.filter_cells.data(), 2047}); }));
+}
+
+void an_id_begins_as_any_table_of_the_same_key_says() {
+  Table table(options({{1, 0}})), never_trained(options({{1, 0}}));
+  const Ids ids{5, -5, 5};
+  const Answer a = train(table, ids);
+  std::vector<float> out(6), read(6);
+  never_trained.initial_values(ids, out.data());
+  never_trained.lookup(ids, read.data(), 2, {});
+  CHECK(out == a.values && out == read && never_trained.size() == 0);
+}
+
 void many_rows_are_made_alike_by_any_number_of_threads() {
   std::uint64_t prints[3];
   for (const std::size_t threads : {1, 2, 3}) {
@@ -252,6 +277,8 @@ int main() {
       TEST(memory_goes_back_when_rows_go),
       TEST(a_strict_lookup_names_missing_ids_and_answers_nothing),
       TEST(a_block_is_restored_whole_or_not_at_all),
+      TEST(a_sketch_is_restored_cell_by_cell),
+      TEST(an_id_begins_as_any_table_of_the_same_key_says),
       TEST(many_rows_are_made_alike_by_any_number_of_threads),
   });
 }
