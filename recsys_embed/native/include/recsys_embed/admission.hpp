@@ -46,6 +46,7 @@ class IdCounts {
   }
 
   void restore(const Entry& entry) {
+    if (entry.count == 0) return;
     add(entry.id, {entry.last_seen, 0, 0});
     entries_[slot_of(entry.id)] = entry;
   }
