@@ -8,7 +8,9 @@ from recsys_embed import (
     Adagrad,
     Adam,
     Budget,
+    Collisionless,
     FeatureRule,
+    Hashed,
     Normal,
     RowwiseAdagrad,
     Segment,
@@ -48,6 +50,7 @@ def configs(draw):
             for name, threshold, ttl_s in zip("ab", thresholds, ttls, strict=True)
         ),
         budget=budget,
+        row_map=draw(st.sampled_from([Collisionless(), Collisionless(), Hashed(rows=5)])),
         seed=draw(st.integers(0, 2**63 - 1)),
         sweep_rows=draw(st.sampled_from([0, 1 << 20])),
     )
