@@ -74,12 +74,29 @@ def of_place(bags: Bags, place: Place, num_bags: int) -> Bags:
     if place.is_slice:
         first = place.positions[0]
         return _between(bags, first * num_bags, (first + len(place.positions)) * num_bags)
-    parts = [_between(bags, p * num_bags, (p + 1) * num_bags) for p in place.positions]
-    starts = np.cumsum([0, *(len(p.ids) for p in parts)])
-    offsets = [p.offsets[:-1] + s for p, s in zip(parts, starts, strict=False)]
-    weights = None if bags.weights is None else np.concatenate([p.weights for p in parts])
+    return _joined([_between(bags, p * num_bags, (p + 1) * num_bags) for p in place.positions])
+
+
+def of_places(bags: Bags, places: Sequence[Place], num_bags: int) -> tuple[Bags, NDArray[np.int64]]:
+    """Gives bags in which every table's lie side by side, and the number of each one's first.
+
+    That is the batch itself, unless a table's features are scattered over it.
+    """
+    if all(place.is_slice for place in places):
+        return bags, np.array([place.positions[0] for place in places], np.int64) * num_bags
+    counts = [len(place.positions) for place in places]
+    starts = np.cumsum([0, *counts[:-1]], dtype=np.int64) * num_bags
+    return _joined([of_place(bags, place, num_bags) for place in places]), starts
+
+
+def _joined(parts: Sequence[Bags]) -> Bags:
+    begins = np.cumsum([0, *(len(part.ids) for part in parts)])
+    offsets = [part.offsets[:-1] + b for part, b in zip(parts, begins, strict=False)]
+    weights = [part.weights for part in parts if part.weights is not None]
     return Bags(
-        np.concatenate([p.ids for p in parts]), np.concatenate([*offsets, starts[-1:]]), weights
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([*offsets, begins[-1:]]),
+        np.concatenate(weights) if weights else None,
     )
 
 

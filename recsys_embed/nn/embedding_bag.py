@@ -1,17 +1,20 @@
 """`torch.nn.EmbeddingBag` and `torch.nn.Embedding` over one collisionless table."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from recsys_embed.errors import ConfigError, InputError
 from recsys_embed.nn.bags import Bags, float32s, int64s
-from recsys_embed.nn.fused import PooledCall, PooledStep, Rate, SequenceCall, SequenceStep
+from recsys_embed.nn.fused import PooledStep, SequenceCall, SequenceStep
 from recsys_embed.nn.module import TableModule
 from recsys_embed.nn.weighted import weighted_pool
-from recsys_embed.table import CollisionlessTable
+from recsys_embed.table import CollisionlessTable, Mode
 from recsys_embed.table_config import TableConfig
+from recsys_embed.table_group import Member, Rate, TableGroup
+
+FIRST = np.zeros(1, np.int64)
 
 
 class SingleTableModule(TableModule):
@@ -92,7 +95,7 @@ class EmbeddingBag(SingleTableModule):
         self,
         config: TableConfig,
         *,
-        mode: Literal["sum", "mean"] = "mean",
+        mode: Mode = "mean",
         include_last_offset: bool = False,
         lr: Rate = 0.01,
         missing: Any = "initial",
@@ -101,7 +104,9 @@ class EmbeddingBag(SingleTableModule):
         super().__init__(config, lr=lr, missing=missing, device=device)
         if mode not in ("sum", "mean"):
             raise ConfigError(f"mode of EmbeddingBag must be 'sum' or 'mean', got {mode!r}")
-        self._mode, self._include_last_offset = mode, include_last_offset
+        self._mode: Mode = mode
+        self._include_last_offset = include_last_offset
+        self._tables_changed()
 
     def forward(
         self,
@@ -132,9 +137,11 @@ class EmbeddingBag(SingleTableModule):
             return weighted_pool(vectors, weights.reshape(-1), bags, self._mode, 1)
         flat = None if weights is None else float32s(weights).reshape(-1)
         bags = Bags(int64s(input).reshape(-1), starts, flat)
-        columns = slice(0, self.table.config.dim)
-        call = PooledCall(self.table, bags, self._mode, range(1), columns)
-        return self._run(PooledStep(self, [call], len(starts) - 1), input.device)
+        step = PooledStep(self, self._group, bags, FIRST, len(starts) - 1)
+        return self._run(step, input.device)
+
+    def _tables_changed(self) -> None:
+        self._group = TableGroup([Member(self.table, (0,), self._mode)])
 
     def _offsets(self, ids: torch.Tensor, offsets: torch.Tensor | None) -> Any:
         if ids.dim() == 2 and offsets is None:

@@ -1,7 +1,6 @@
 """TorchRec's EmbeddingBagCollection over collisionless tables."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,13 +12,15 @@ from torchrec.modules.embedding_modules import (
 from torchrec.sparse.jagged_tensor import KeyedJaggedTensor, KeyedTensor
 from torchrec.sparse.tensor_dict import maybe_td_to_kjt
 
-from recsys_embed.nn.bags import Bags, Place, bags_of, of_place, places_of
-from recsys_embed.nn.fused import PooledCall, PooledStep, Rate, SequenceCall, SequenceStep
+from recsys_embed.nn.bags import Bags, Place, bags_of, of_place, of_places, places_of
+from recsys_embed.nn.fused import PooledStep, SequenceCall, SequenceStep
 from recsys_embed.nn.module import TableModule
 from recsys_embed.nn.table_configs import table_configs, with_feature_names
 from recsys_embed.nn.weighted import feature_offsets, joined, weighted_pool
 from recsys_embed.optimizers import Optimizer, RowwiseAdagrad
 from recsys_embed.rules import FeatureRule
+from recsys_embed.table import Mode
+from recsys_embed.table_group import Member, Rate, TableGroup
 
 
 class EmbeddingBagCollection(TableModule, EmbeddingBagCollectionInterface):  # type: ignore[misc]  # torchrec ships no types
@@ -80,13 +81,11 @@ class EmbeddingBagCollection(TableModule, EmbeddingBagCollectionInterface):  # t
         )
         super().__init__(configs, lr=lr, missing=missing, device=device)
         self._configs, self._is_weighted = named, is_weighted
-        self._modes = {t.name: pooling_type_to_str(t.pooling) for t in named}
+        self._modes: dict[str, Mode] = {t.name: pooling_type_to_str(t.pooling) for t in named}
         self._features = [(t.name, tuple(t.feature_names)) for t in named]
         self._names = [n for names in get_embedding_names_by_table(named) for n in names]
         self._dims = [t.embedding_dim for t in named for _ in t.feature_names]
-        widths = [t.embedding_dim * len(t.feature_names) for t in named]
-        stops = torch.tensor([0, *widths]).cumsum(0).tolist()
-        self._columns = [slice(start, stop) for start, stop in pairwise(stops)]
+        self._tables_changed()
         self._places: dict[tuple[str, ...], list[Place]] = {}
 
     def forward(self, features: KeyedJaggedTensor) -> KeyedTensor:
@@ -120,17 +119,17 @@ class EmbeddingBagCollection(TableModule, EmbeddingBagCollectionInterface):  # t
 
     def _pooled(self, bags: Bags, places: list[Place], batch: KeyedJaggedTensor) -> torch.Tensor:
         num_bags = batch.stride()
-        calls = [
-            PooledCall(
-                self._tables[place.table],
-                of_place(bags, place, num_bags),
-                self._modes[place.table],
-                range(len(place.positions)),
-                columns,
-            )
-            for place, columns in zip(places, self._columns, strict=True)
-        ]
-        return self._run(PooledStep(self, calls, num_bags), batch.device())
+        ordered, starts = of_places(bags, places, num_bags)
+        step = PooledStep(self, self._group, ordered, starts, num_bags)
+        return self._run(step, batch.device())
+
+    def _tables_changed(self) -> None:
+        self._group = TableGroup(
+            [
+                Member(self._tables[name], range(len(features)), self._modes[name])
+                for name, features in self._features
+            ]
+        )
 
     def _pooled_with_weight_gradient(
         self, bags: Bags, places: list[Place], batch: KeyedJaggedTensor

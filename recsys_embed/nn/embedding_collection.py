@@ -15,11 +15,12 @@ from torchrec.sparse.tensor_dict import maybe_td_to_kjt
 
 from recsys_embed.errors import ConfigError
 from recsys_embed.nn.bags import Place, int64s, places_of
-from recsys_embed.nn.fused import Rate, SequenceCall, SequenceStep
+from recsys_embed.nn.fused import SequenceCall, SequenceStep
 from recsys_embed.nn.module import TableModule
 from recsys_embed.nn.table_configs import table_configs, with_feature_names
 from recsys_embed.optimizers import Optimizer, RowwiseAdagrad
 from recsys_embed.rules import FeatureRule
+from recsys_embed.table_group import Rate
 
 
 class EmbeddingCollection(TableModule, EmbeddingCollectionInterface):  # type: ignore[misc]  # torchrec ships no types

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 from recsys_embed.errors import InputError
 from recsys_embed.nn.bags import Bags
-from recsys_embed.table import CollisionlessTable, Mode
-
-Rate = float | Sequence[float]
+from recsys_embed.table import CollisionlessTable
+from recsys_embed.table_group import GroupRows, Rate, TableGroup
 
 
 class Trainer(Protocol):
@@ -47,71 +47,47 @@ class Fused(torch.autograd.Function):
         return None, None
 
 
-@dataclass
-class PooledCall:
-    """One table's part in a pooled step; `columns` is its share of the output."""
-
-    table: CollisionlessTable
-    bags: Bags
-    mode: Mode
-    features: Sequence[int]
-    columns: slice
-    rows: Any = None
-
-
 class PooledStep:
-    """Pools bags of several tables into one (B, D) tensor, each table into its own columns."""
+    """Pools the bags of a group of tables into one (B, D) tensor."""
 
-    def __init__(self, trainer: Trainer, calls: Sequence[PooledCall], num_bags: int) -> None:
-        self._trainer, self._calls = trainer, calls
-        self._shape = (num_bags, calls[-1].columns.stop)
+    def __init__(
+        self,
+        trainer: Trainer,
+        group: TableGroup,
+        bags: Bags,
+        starts: NDArray[np.int64],
+        num_bags: int,
+    ) -> None:
+        self._trainer, self._group, self._num_bags = trainer, group, num_bags
+        self._arrays, self._weights = (bags.ids, bags.offsets, starts), bags.weights
+        self._rows: GroupRows | None = None
 
     def read(self) -> torch.Tensor:
         """Counts, admits and reads; keeps the rows for `learn`."""
-        pooled = torch.empty(self._shape)
-        values = pooled.numpy()
-        for call in self._calls:
-            call.rows = call.table.train_lookup_pooled(
-                call.bags.ids,
-                call.bags.offsets,
-                mode=call.mode,
-                weights=call.bags.weights,
-                features=call.features,
-                time=self._trainer.time_s,
-                missing=self._trainer.missing_in_training(),
-                out=values[:, call.columns],
-            ).rows
-        return pooled
+        found = self._group.train_lookup_pooled(
+            *self._arrays,
+            num_bags=self._num_bags,
+            weights=self._weights,
+            time=self._trainer.time_s,
+            missing=self._trainer.missing_in_training(),
+        )
+        self._rows = found.rows
+        return torch.from_numpy(found.values)
 
     def peek(self) -> torch.Tensor:
         """Reads and changes nothing."""
-        pooled = torch.empty(self._shape)
-        values = pooled.numpy()
-        for call in self._calls:
-            call.table.lookup_pooled(
-                call.bags.ids,
-                call.bags.offsets,
-                mode=call.mode,
-                weights=call.bags.weights,
-                num_features=len(call.features),
-                missing=self._trainer.missing_in_evaluation(),
-                out=values[:, call.columns],
+        missing = self._trainer.missing_in_evaluation()
+        return torch.from_numpy(
+            self._group.lookup_pooled(
+                *self._arrays, num_bags=self._num_bags, weights=self._weights, missing=missing
             )
-        return pooled
+        )
 
     def learn(self, grad: torch.Tensor) -> None:
         """Steps every table once, or none if the gradient of any is not finite."""
-        grads = gradient_array(grad)
-        for call in self._calls:
-            call.table.apply_pooled_gradients(
-                call.rows,
-                call.bags.offsets,
-                grads[:, call.columns],
-                lr=self._trainer.rate_of(call.table.config.name),
-                mode=call.mode,
-                weights=call.bags.weights,
-                num_features=len(call.features),
-            )
+        assert self._rows is not None, "autograd runs backward after forward"
+        rates = tuple(self._trainer.rate_of(m.table.config.name) for m in self._group.members)
+        self._group.apply_pooled_gradients(self._rows, gradient_array(grad), lr=rates)
 
 
 @dataclass
@@ -159,20 +135,17 @@ class SequenceStep:
 
     def learn(self, grad: torch.Tensor) -> None:
         """Steps every table once, or none if the gradient of any is not finite."""
+        # A finite sum shows in one pass that every term is; it may also overflow, so look again.
+        if not torch.isfinite(grad.sum()) and not torch.isfinite(grad).all():
+            raise InputError("gradients must be finite, got NaN or infinity; no table took a step")
         grads = gradient_array(grad)
         for call in self._calls:
             rate = self._trainer.rate_of(call.table.config.name)
             call.table.apply_gradients(call.rows, grads[call.span], lr=rate)
 
 
-def gradient_array(grad: torch.Tensor) -> NDArray[Any]:
-    """Views a gradient as a float32 array on the CPU with adjacent columns.
-
-    Raises:
-        InputError: for a gradient that is not finite, before any table has taken a step.
-    """
-    # A finite sum shows in one pass that every term is; a sum may also overflow, so look again.
-    if not torch.isfinite(grad.sum()) and not torch.isfinite(grad).all():
-        raise InputError("gradients must be finite, got NaN or infinity; no table has taken a step")
+def gradient_array(grad: torch.Tensor) -> NDArray[np.float32]:
+    """Views a gradient as a float32 array on the CPU with adjacent columns."""
     grad = grad.detach().to("cpu", torch.float32)
-    return (grad if grad.stride(-1) == 1 else grad.contiguous()).numpy()
+    array: NDArray[np.float32] = (grad if grad.stride(-1) == 1 else grad.contiguous()).numpy()
+    return array

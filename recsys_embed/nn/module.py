@@ -9,9 +9,10 @@ from torch import nn
 
 from recsys_embed.config import near
 from recsys_embed.errors import ConfigError, InputError
-from recsys_embed.nn.fused import Fused, PooledStep, Rate, SequenceStep
+from recsys_embed.nn.fused import Fused, PooledStep, SequenceStep
 from recsys_embed.table import CollisionlessTable
 from recsys_embed.table_config import TableConfig
+from recsys_embed.table_group import Rate
 
 
 class TableModule(nn.Module):
@@ -84,7 +85,7 @@ class TableModule(nn.Module):
                 raise ConfigError(
                     f"table {name!r} needs {segments} learning rates, got {len(rate)}"
                 )
-        self._rates.update(rates)
+        self._rates |= {n: r if isinstance(r, int | float) else tuple(r) for n, r in rates.items()}
         if missing := [name for name in self._tables if name not in self._rates]:
             raise ConfigError(f"lr must name every table at first, but {missing} have none")
 
@@ -127,6 +128,10 @@ class TableModule(nn.Module):
     def replace_tables(self, tables: Mapping[str, CollisionlessTable]) -> None:
         """Puts other tables of the same names in place of those held, as `load` does."""
         self._tables = {name: tables[name] for name in self._tables}
+        self._tables_changed()
+
+    def _tables_changed(self) -> None:
+        """Renews what a subclass has made of the tables."""
 
     def _run(self, step: PooledStep | SequenceStep, device: torch.device) -> torch.Tensor:
         if not (self.training and torch.is_grad_enabled()):
