@@ -38,7 +38,7 @@ class Bench:
 
     def __init__(self, quick: bool) -> None:
         self.num_rows = 100_000 if quick else 1_000_000
-        self.rounds = 7 if quick else 25
+        self.rounds = 15 if quick else 30
         self.requests = {"bytes": 1500, "json": 500} if quick else {"bytes": 4000, "json": 1500}
         self.rng = np.random.default_rng(0)
         self.ids = self.rng.integers(-(2**63), 2**63, self.num_rows)
