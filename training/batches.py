@@ -38,10 +38,14 @@ def batches(
 ) -> Iterator[Batch]:
     """Yields the events of `order`, `batch_size` at a time, from the `start`-th batch on.
 
-    The last batch may be smaller. `features` are the keys of the bags, in this order.
+    The last batch may be smaller; a single event, which batch norm could not take, joins the batch
+    before it. `features` are the keys of the bags, in this order.
     """
-    for first in range(start * batch_size, len(order), batch_size):
-        yield make_batch(events, order[first : first + batch_size], features)
+    cuts = list(range(batch_size, len(order), batch_size))
+    if cuts and len(order) - cuts[-1] == 1:
+        cuts.pop()
+    for chosen in np.split(order, cuts)[start:] if len(order) else []:
+        yield make_batch(events, chosen, features)
 
 
 def make_batch(events: Events, chosen: NDArray[np.int64], features: Sequence[str]) -> Batch:

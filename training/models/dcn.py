@@ -18,6 +18,7 @@ class DCN:
         rank: of each cross layer's matrix; left out: full.
         hidden: widths of the perceptron's layers.
         dropout: share of each hidden layer dropped in training.
+        batch_norm: whether hidden layers are normalized over the batch (arXiv 1502.03167).
     """
 
     kind: ClassVar[str] = "dcn"
@@ -26,6 +27,7 @@ class DCN:
     rank: int | None = None
     hidden: tuple[int, ...] = (128, 64)
     dropout: float = 0.0
+    batch_norm: bool = False
 
     def build(self, shape: Shape) -> nn.Module:
         """Returns the model for inputs of this shape."""
@@ -36,7 +38,7 @@ class _DCN(nn.Module):
     def __init__(self, config: DCN, shape: Shape) -> None:
         super().__init__()
         self.cross = CrossNet(shape.width, config.cross_layers, config.rank)
-        self.deep = mlp(shape.width, config.hidden, config.dropout)
+        self.deep = mlp(shape.width, config.hidden, config.dropout, config.batch_norm)
         self.out = nn.Linear(shape.width + (shape.width, *config.hidden)[-1], 1)
 
     def forward(self, inputs: Inputs) -> Tensor:  # -> (B,)

@@ -19,6 +19,7 @@ class DLRM:
             added at its end. Unused without dense columns.
         top: widths of the perceptron on the dot products and the dense vector.
         dropout: share of each hidden layer dropped in training.
+        batch_norm: whether hidden layers are normalized over the batch (arXiv 1502.03167).
     """
 
     kind: ClassVar[str] = "dlrm"
@@ -26,6 +27,7 @@ class DLRM:
     bottom: tuple[int, ...] = (64,)
     top: tuple[int, ...] = (128, 64)
     dropout: float = 0.0
+    batch_norm: bool = False
 
     def build(self, shape: Shape) -> nn.Module:
         """Returns the model for inputs of this shape.
@@ -46,11 +48,13 @@ class _DLRM(nn.Module):
         dim, has_dense = shape.dims[0], shape.num_dense > 0
         num_vectors = len(shape.dims) + has_dense
         self.bottom = (
-            mlp(shape.num_dense, (*config.bottom, dim), config.dropout) if has_dense else None
+            mlp(shape.num_dense, (*config.bottom, dim), config.dropout, config.batch_norm)
+            if has_dense
+            else None
         )
         self.dots = PairwiseDots(num_vectors)
         width = num_vectors * (num_vectors - 1) // 2 + dim * has_dense
-        self.top = mlp(width, config.top, config.dropout)
+        self.top = mlp(width, config.top, config.dropout, config.batch_norm)
         self.out = nn.Linear((width, *config.top)[-1], 1)
 
     def forward(self, inputs: Inputs) -> Tensor:  # -> (B,)

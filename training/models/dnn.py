@@ -15,12 +15,14 @@ class DNN:
     Args:
         hidden: widths of the hidden layers.
         dropout: share of each hidden layer dropped in training.
+        batch_norm: whether hidden layers are normalized over the batch (arXiv 1502.03167).
     """
 
     kind: ClassVar[str] = "dnn"
     is_wide: ClassVar[bool] = False
     hidden: tuple[int, ...] = (128, 64)
     dropout: float = 0.0
+    batch_norm: bool = False
 
     def build(self, shape: Shape) -> nn.Module:
         """Returns the model for inputs of this shape."""
@@ -30,7 +32,7 @@ class DNN:
 class _DNN(nn.Module):
     def __init__(self, config: DNN, shape: Shape) -> None:
         super().__init__()
-        self.hidden = mlp(shape.width, config.hidden, config.dropout)
+        self.hidden = mlp(shape.width, config.hidden, config.dropout, config.batch_norm)
         self.out = nn.Linear((shape.width, *config.hidden)[-1], 1)
 
     def forward(self, inputs: Inputs) -> Tensor:  # -> (B,)

@@ -39,11 +39,15 @@ class Inputs(NamedTuple):
         return torch.cat([self.dense, *self.vectors], dim=1)
 
 
-def mlp(width: int, hidden: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
-    """Builds Linear, ReLU and dropout for each width of `hidden`; with none, the identity."""
+def mlp(
+    width: int, hidden: Sequence[int], dropout: float = 0.0, batch_norm: bool = False
+) -> nn.Sequential:
+    """Builds Linear, batch norm, ReLU and dropout for each width; of none, the identity."""
     layers: list[nn.Module] = []
     for size in hidden:
-        layers += [nn.Linear(width, size), nn.ReLU()]
+        layers.append(nn.Linear(width, size))
+        layers += [nn.BatchNorm1d(size)] if batch_norm else []
+        layers.append(nn.ReLU())
         layers += [nn.Dropout(dropout)] if dropout else []
         width = size
     return nn.Sequential(*layers)

@@ -16,12 +16,14 @@ class WideDeep:
     Args:
         hidden: widths of the perceptron's layers.
         dropout: share of each hidden layer dropped in training.
+        batch_norm: whether hidden layers are normalized over the batch (arXiv 1502.03167).
     """
 
     kind: ClassVar[str] = "wide_deep"
     is_wide: ClassVar[bool] = True
     hidden: tuple[int, ...] = (128, 64)
     dropout: float = 0.0
+    batch_norm: bool = False
 
     def build(self, shape: Shape) -> nn.Module:
         """Returns the model for inputs of this shape."""
@@ -31,7 +33,7 @@ class WideDeep:
 class _WideDeep(nn.Module):
     def __init__(self, config: WideDeep, shape: Shape) -> None:
         super().__init__()
-        self.deep = mlp(shape.width, config.hidden, config.dropout)
+        self.deep = mlp(shape.width, config.hidden, config.dropout, config.batch_norm)
         self.out = nn.Linear((shape.width, *config.hidden)[-1] + shape.num_dense, 1)
 
     def forward(self, inputs: Inputs) -> Tensor:  # -> (B,)

@@ -27,7 +27,7 @@ def resolve(path: str) -> Path:
         found = Path(path)
     if not found.exists():
         raise InputError(
-            f"expected data at {path!r}, but {found.absolute()} does not exist; relative paths start at"
-            " the working directory, and RECSYS_DATA names the folder of data that is not shipped"
+            f"expected data at {path!r}, but {found.absolute()} does not exist; relative paths"
+            " start at the working directory; RECSYS_DATA names the folder of data not shipped"
         )
     return found
