@@ -12,8 +12,8 @@
 namespace recsys_embed::RECSYS_EMBED_ISA {
 namespace {
 
-constexpr std::size_t kGroupsAhead = 24;  // ids between the prefetch of a group and its probe
-constexpr std::size_t kRowsAhead = 12;    // rows between the prefetch of a row and its use
+constexpr std::size_t kGroupsAhead = 48;  // ids between the prefetch of a group and its probe
+constexpr std::size_t kRowsAhead = 24;    // rows between the prefetch of a row and its use
 
 [[gnu::always_inline]] inline std::uint64_t hash_of(std::int64_t id) {
   std::uint64_t x = static_cast<std::uint64_t>(id) + 0x9e3779b97f4a7c15ULL;
@@ -59,33 +59,50 @@ template <int kWrite>
   for (std::size_t at = 0; at < t.stride; at += 64) __builtin_prefetch(p + at, kWrite);
 }
 
+template <bool kWrite>
 [[gnu::always_inline]] inline void prefetch_weights(const TableView& t, std::uint32_t row) {
   if (row == kNoRow) return;
   const std::byte* p = t.row(row);
   const std::size_t end = kWeightsOffset + t.dim * sizeof(float);
-  for (std::size_t at = 0; at < end; at += 64) __builtin_prefetch(p + at);
+  for (std::size_t at = 0; at < end; at += 64) __builtin_prefetch(p + at, kWrite);
 }
 
+template <bool kTouch>
 [[gnu::always_inline]] inline const float* weights_at(const TableView& t, const std::int64_t* ids,
                                                       const std::uint32_t* rows, std::size_t i,
-                                                      const MissingRow& missing) {
+                                                      const MissingRow& missing, const Touch* touch) {
   if (rows[i] != kNoRow) [[likely]] {
-    const std::byte* row = t.row(rows[i]);
-    if (header_of(row).id == ids[i]) [[likely]]
+    std::byte* row = t.row(rows[i]);
+    RowHeader& header = header_of(row);
+    if (header.id == ids[i]) [[likely]] {
+      if constexpr (kTouch) {
+        if (touch->is_over(header)) [[unlikely]]
+          return missing.weights(missing.context, i);
+        if (touch->writes) touch->note(header, rows[i]);
+      }
       return weights_of(row);
+    }
   }
   return missing.weights(missing.context, i);
 }
 
-void gather(const TableView& t, const std::int64_t* ids, const std::uint32_t* rows, std::size_t first,
-            std::size_t last, float* out, std::size_t stride, const MissingRow& missing) {
-  for (std::size_t i = first; i < last && i < first + kRowsAhead; ++i) prefetch_weights(t, rows[i]);
+template <bool kTouch>
+void gather_rows(const TableView& t, const std::int64_t* ids, const std::uint32_t* rows, std::size_t first,
+                 std::size_t last, float* out, std::size_t stride, const MissingRow& missing,
+                 const Touch* touch) {
+  for (std::size_t i = first; i < last && i < first + kRowsAhead; ++i) prefetch_weights<kTouch>(t, rows[i]);
   for (std::size_t i = first; i < last; ++i) {
-    if (i + kRowsAhead < last) prefetch_weights(t, rows[i + kRowsAhead]);
-    const float* w = weights_at(t, ids, rows, i, missing);
+    if (i + kRowsAhead < last) prefetch_weights<kTouch>(t, rows[i + kRowsAhead]);
+    const float* w = weights_at<kTouch>(t, ids, rows, i, missing, touch);
     float* to = out + i * stride;
     for_lanes(t.dim, [&](std::size_t d, std::size_t n) { store(to + d, load(w + d, n), n); });
   }
+}
+
+void gather(const TableView& t, const std::int64_t* ids, const std::uint32_t* rows, std::size_t first,
+            std::size_t last, float* out, std::size_t stride, const MissingRow& missing, const Touch* touch) {
+  const auto run = touch == nullptr ? gather_rows<false> : gather_rows<true>;
+  run(t, ids, rows, first, last, out, stride, missing, touch);
 }
 
 struct PoolArgs {
@@ -98,15 +115,16 @@ struct PoolArgs {
   bool mean;
   const BagOutput& out;
   const MissingRow& missing;
+  const Touch* touch;
 };
 
 // kBlocks sixteens of the row at a time in registers; kBlocks == 0: any dimension, through memory.
-template <std::size_t kBlocks, bool kWeighted>
+template <std::size_t kBlocks, bool kWeighted, bool kTouch>
 void pool_bags(const PoolArgs& a) {
   const TableView& t = a.table;
   const auto end = static_cast<std::size_t>(a.offsets[a.last]);
   auto i = static_cast<std::size_t>(a.offsets[a.first]);
-  for (std::size_t k = i; k < end && k < i + kRowsAhead; ++k) prefetch_weights(t, a.rows[k]);
+  for (std::size_t k = i; k < end && k < i + kRowsAhead; ++k) prefetch_weights<kTouch>(t, a.rows[k]);
   for (std::size_t bag = a.first; bag < a.last; ++bag) {
     const auto stop = static_cast<std::size_t>(a.offsets[bag + 1]);
     const float scale = a.mean && stop > i ? 1.0F / static_cast<float>(stop - i) : 1.0F;
@@ -116,8 +134,8 @@ void pool_bags(const PoolArgs& a) {
       for_lanes(t.dim, [&](std::size_t d, std::size_t n) { store(out + d, Lanes{}, n); });
     }
     for (; i < stop; ++i) {
-      if (i + kRowsAhead < end) prefetch_weights(t, a.rows[i + kRowsAhead]);
-      const float* w = weights_at(t, a.ids, a.rows, i, a.missing);
+      if (i + kRowsAhead < end) prefetch_weights<kTouch>(t, a.rows[i + kRowsAhead]);
+      const float* w = weights_at<kTouch>(t, a.ids, a.rows, i, a.missing, a.touch);
       const Lanes factor = splat(kWeighted ? a.weights[i] : 1.0F);
       const auto term = [&](std::size_t d, std::size_t n) {
         return kWeighted ? factor * load(w + d, n) : load(w + d, n);
@@ -139,27 +157,32 @@ void pool_bags(const PoolArgs& a) {
   }
 }
 
-template <bool kWeighted>
+template <bool kWeighted, bool kTouch>
 void pool_dim(const PoolArgs& a) {
   switch (a.table.dim) {
     case 16:
-      return pool_bags<1, kWeighted>(a);
+      return pool_bags<1, kWeighted, kTouch>(a);
     case 32:
-      return pool_bags<2, kWeighted>(a);
+      return pool_bags<2, kWeighted, kTouch>(a);
     case 64:
-      return pool_bags<4, kWeighted>(a);
+      return pool_bags<4, kWeighted, kTouch>(a);
     case 128:
-      return pool_bags<8, kWeighted>(a);
+      return pool_bags<8, kWeighted, kTouch>(a);
     default:
-      return pool_bags<0, kWeighted>(a);
+      return pool_bags<0, kWeighted, kTouch>(a);
   }
 }
 
 void pool(const TableView& t, const std::int64_t* ids, const std::uint32_t* rows, const std::int64_t* offsets,
           std::size_t first, std::size_t last, const float* weights, Pooling pooling, const BagOutput& out,
-          const MissingRow& missing) {
-  const PoolArgs args{t, ids, rows, offsets, first, last, weights, pooling == Pooling::kMean, out, missing};
-  weights == nullptr ? pool_dim<false>(args) : pool_dim<true>(args);
+          const MissingRow& missing, const Touch* touch) {
+  const PoolArgs args{t,   ids,     rows, offsets, first, last, weights, pooling == Pooling::kMean,
+                      out, missing, touch};
+  if (weights == nullptr) {
+    touch == nullptr ? pool_dim<false, false>(args) : pool_dim<false, true>(args);
+  } else {
+    touch == nullptr ? pool_dim<true, false>(args) : pool_dim<true, true>(args);
+  }
 }
 
 [[gnu::always_inline]] inline void step_segment(const Segment& s, std::byte* row, const float* g, float lr) {

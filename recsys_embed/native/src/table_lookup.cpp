@@ -65,7 +65,7 @@ void Table::lookup(std::span<const std::int64_t> ids, float* out, std::size_t st
   std::atomic<std::size_t> absent = 0;
   spread(*pool, ids.size(), [&](std::size_t, std::size_t first, std::size_t last) {
     MissingRows rest(*this, ids, missing, true);
-    kernels().gather(view(), ids.data(), rows, first, last, out, stride, rest.callback());
+    kernels().gather(view(), ids.data(), rows, first, last, out, stride, rest.callback(), nullptr);
     absent += rest.count();
   });
   lookups_ += ids.size();
@@ -83,7 +83,7 @@ void Table::lookup_pooled(std::span<const std::int64_t> ids, const Bags& bags, c
   spread_bags(*pool, bags.offsets, bags.count, [&](std::size_t, std::size_t first, std::size_t last) {
     MissingRows rest(*this, ids, missing, true);
     kernels().pool(view(), ids.data(), rows, bags.offsets, first, last, bags.weights, bags.pooling, out,
-                   rest.callback());
+                   rest.callback(), nullptr);
     absent += rest.count();
   });
   lookups_ += ids.size();

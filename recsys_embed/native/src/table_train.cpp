@@ -15,6 +15,7 @@ Table::Table(TableOptions options)
               options_.key) {
   for (const FeatureRule& rule : options_.features) {
     expires_ |= rule.ttl != 0;
+    ttls_.push_back(rule.ttl);
     counts_ttl_ = std::max(counts_ttl_, rule.ttl);
   }
   for (const FeatureRule& rule : options_.features) {
@@ -34,199 +35,144 @@ Evicted Table::begin_training(std::uint32_t now) {
   return out;
 }
 
+namespace {
+
+// What a training lookup reads: a row for each id, or a sum for each bag.
+struct SingleIds {
+  std::size_t count;
+  float* out;
+  std::size_t stride;
+
+  std::size_t first_id(std::size_t unit) const { return unit; }
+  std::size_t first_unit(std::size_t, const FeatureSpan& span) const { return span.begin; }
+  std::size_t last_unit(std::size_t, const FeatureSpan& span) const { return span.end; }
+  void read(const TableView& t, const Batch& batch, std::size_t first, std::size_t last,
+            const MissingRow& missing, const Touch* touch) const {
+    kernels().gather(t, batch.ids.data(), batch.rows, first, last, out, stride, missing, touch);
+  }
+};
+
+struct PooledBags {
+  std::size_t count;
+  const Bags& bags;
+  const BagOutput& out;
+
+  std::size_t first_id(std::size_t unit) const { return static_cast<std::size_t>(bags.offsets[unit]); }
+  // The bags of the k-th feature: feature-major, as many for each.
+  std::size_t first_unit(std::size_t k, const FeatureSpan&) const { return k * out.batch; }
+  std::size_t last_unit(std::size_t k, const FeatureSpan&) const {
+    return std::min(count, (k + 1) * out.batch);
+  }
+  void read(const TableView& t, const Batch& batch, std::size_t first, std::size_t last,
+            const MissingRow& missing, const Touch* touch) const {
+    kernels().pool(t, batch.ids.data(), batch.rows, bags.offsets, first, last, bags.weights, bags.pooling,
+                   out, missing, touch);
+  }
+};
+
+// The first unit in [low, units.count] whose ids begin at `id` or later.
+template <class Units>
+std::size_t unit_at(const Units& units, std::size_t low, std::size_t id) {
+  std::size_t high = units.count;
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    units.first_id(middle) < id ? low = middle + 1 : high = middle;
+  }
+  return low;
+}
+
+}  // namespace
+
 Evicted Table::train_lookup(std::span<const std::int64_t> ids, std::span<const FeatureSpan> features,
                             std::uint32_t now, std::uint32_t* rows, float* out, std::size_t stride,
                             const Missing& missing) {
-  const auto pool = Threads::pool();
-  const AccessGate::Writer writer(gate_);
-  Evicted evicted = begin_training(now);
-  resolve(*pool, ids, features, now, rows, evicted);
-  spread(*pool, ids.size(), [&](std::size_t, std::size_t first, std::size_t last) {
-    MissingRows rest(*this, ids, missing, false);
-    kernels().gather(view(), ids.data(), rows, first, last, out, stride, rest.callback());
-  });
-  evicted.moves = moves_;
-  return evicted;
+  return train({ids, features, now, rows}, SingleIds{ids.size(), out, stride}, missing);
 }
 
 Evicted Table::train_lookup_pooled(std::span<const std::int64_t> ids, std::span<const FeatureSpan> features,
                                    std::uint32_t now, std::uint32_t* rows, const Bags& bags,
                                    const BagOutput& out, const Missing& missing) {
+  return train({ids, features, now, rows}, PooledBags{bags.count, bags, out}, missing);
+}
+
+// First, in parallel, all that ids with rows need; then admission, in order of occurrence; last, once
+// more, the units in which an id had no row.
+template <class Units>
+Evicted Table::train(const Batch& batch, const Units& units, const Missing& missing) {
   const auto pool = Threads::pool();
   const AccessGate::Writer writer(gate_);
-  Evicted evicted = begin_training(now);
-  resolve(*pool, ids, features, now, rows, evicted);
-  spread_bags(*pool, bags.offsets, bags.count, [&](std::size_t, std::size_t first, std::size_t last) {
-    MissingRows rest(*this, ids, missing, false);
-    kernels().pool(view(), ids.data(), rows, bags.offsets, first, last, bags.weights, bags.pooling, out,
-                   rest.callback());
+  Evicted evicted = begin_training(batch.now);
+  const std::size_t n = batch.ids.size(), parts = parts_for(*pool, n + units.count);
+  if (parts_.size() < parts) parts_.resize(parts);
+  for (Part& part : parts_) {
+    part.missing.clear();
+    part.again.clear();
+  }
+  pool->run(parts, [&](std::size_t part) {
+    const std::size_t first = part == 0 ? 0 : unit_at(units, 0, n * part / parts);
+    const std::size_t last = part + 1 == parts ? units.count : unit_at(units, 0, n * (part + 1) / parts);
+    read_units(batch, units, first, last, parts == 1, parts_[part]);
+  });
+  if (parts > 1) touch_all(*pool, batch, parts);
+  admit_missing(batch, evicted);
+  initialize_new(*pool);
+  pool->run(parts, [&](std::size_t part) {
+    MissingRows rest(*this, batch.ids, missing, false);
+    for (const std::size_t unit : parts_[part].again)
+      units.read(view(), batch, unit, unit + 1, rest.callback(), nullptr);
   });
   evicted.moves = moves_;
   return evicted;
 }
 
-// Fills rows[i] with the row of occurrence i, or kNoRow if it came before its id's admission.
-void Table::resolve(ThreadPool& pool, std::span<const std::int64_t> ids,
-                    std::span<const FeatureSpan> features, std::uint32_t now, std::uint32_t* rows,
-                    Evicted& evicted) {
-  const std::size_t parts = parts_for(pool, ids.size());
-  if (parts_.size() < parts) parts_.resize(parts);
-  for (Part& part : parts_) part.missing.clear();
-  find_all(pool, ids, rows);
-  if (parts == 1) {
-    for (const FeatureSpan& span : features) verify<true>(ids, span, now, rows, parts_[0].missing);
-  } else {
-    spread(pool, ids.size(), [&](std::size_t part, std::size_t first, std::size_t last) {
-      verify<false>(ids, {first, last, 0}, now, rows, parts_[part].missing);
-    });
-    touch_all(pool, features, now, rows);
+// Finds, verifies, touches and reads the rows of units [first, last) in one pass over them.
+template <class Units>
+void Table::read_units(const Batch& batch, const Units& units, std::size_t first, std::size_t last,
+                       bool alone, Part& part) {
+  if (first >= last) return;
+  const std::size_t begin = units.first_id(first);
+  const std::size_t end = last == units.count ? batch.ids.size() : units.first_id(last);
+  kernels().find(view(), batch.ids.data() + begin, end - begin, batch.rows + begin);
+  NewRows fresh(*this, batch, part.missing);
+  for (std::size_t k = 0; k < batch.features.size(); ++k) {
+    const FeatureSpan& span = batch.features[k];
+    const std::size_t low = std::max(first, units.first_unit(k, span));
+    const std::size_t high = std::min(last, units.last_unit(k, span));
+    if (low >= high) continue;
+    const Touch touch = touch_of(batch, span.feature, alone);
+    units.read(view(), batch, low, high, fresh.callback(touch), &touch);
   }
-  admit_missing(ids, features, now, rows, evicted);
-  initialize_new(pool);
-  std::size_t absent = 0;
-  for (const Part& part : parts_) absent += part.missing.size();
-  lookups_ += ids.size();
-  hits_ += ids.size() - absent;
-}
-
-// Turns candidates into rows: the tag may have matched another id's, and a row whose time is over
-// counts as missing, so that nothing depends on how far the sweep has come. On one thread the rows
-// are touched in the same pass.
-template <bool kTouch>
-void Table::verify(std::span<const std::int64_t> ids, const FeatureSpan& span, std::uint32_t now,
-                   std::uint32_t* rows, std::vector<std::uint32_t>& missing) {
-  constexpr std::size_t kAhead = 24;
-  for (std::size_t i = span.begin; i < span.end; ++i) {
-    if (i + kAhead < ids.size() && rows[i + kAhead] != kNoRow) {
-      __builtin_prefetch(storage_.row(rows[i + kAhead]), 1);
-    }
-    if (rows[i] != kNoRow && header_of(storage_.row(rows[i])).id != ids[i]) rows[i] = find(ids[i]);
-    if (rows[i] != kNoRow && expires_ && is_over(rows[i])) rows[i] = kNoRow;
-    if (rows[i] == kNoRow) {
-      missing.push_back(static_cast<std::uint32_t>(i));
-    } else if constexpr (kTouch) {
-      touch(rows[i], span.feature, now);
-    }
+  std::size_t unit = first;
+  for (const std::uint32_t i : part.missing) {
+    while (unit + 1 < last && units.first_id(unit + 1) <= i) ++unit;
+    if (part.again.empty() || part.again.back() != unit) part.again.push_back(unit);
   }
 }
 
-// Whether a row's time was over before this call used it.
-bool Table::is_over(std::uint32_t row) const {
-  const RowHeader& h = header_of(storage_.row(row));
-  return h.seq() != seq_ && is_expired(h, clock_);
+Touch Table::touch_of(const Batch& batch, std::uint16_t feature, bool writes) {
+  const auto preserve = [](void* table, std::uint32_t row) { static_cast<Table*>(table)->preserve(row); };
+  return {batch.now,
+          clock_,
+          seq_,
+          expires_ ? ttls_.data() : nullptr,
+          feature,
+          writes,
+          cut_ == nullptr ? nullptr : +preserve,
+          this};
 }
 
 // Rows have owners among the threads, whatever part of the ids they were found in.
-void Table::touch_all(ThreadPool& pool, std::span<const FeatureSpan> features, std::uint32_t now,
-                      const std::uint32_t* rows) {
-  const std::size_t parts = parts_for(pool, features.back().end);
+void Table::touch_all(ThreadPool& pool, const Batch& batch, std::size_t parts) {
   pool.run(parts, [&](std::size_t part) {
-    for (const FeatureSpan& span : features) {
+    for (const FeatureSpan& span : batch.features) {
+      const Touch touch = touch_of(batch, span.feature, true);
       for (std::size_t i = span.begin; i < span.end; ++i) {
-        if (rows[i] != kNoRow && owner_of(rows[i], parts) == part) touch(rows[i], span.feature, now);
+        const std::uint32_t row = batch.rows[i];
+        if (row == kNoRow || owner_of(row, parts) != part) continue;
+        touch.note(header_of(storage_.row(row)), row);
       }
     }
   });
-}
-
-inline void Table::touch(std::uint32_t row, std::uint16_t feature, std::uint32_t now) {
-  preserve(row);
-  RowHeader& h = header_of(storage_.row(row));
-  h.last_seen = std::max(h.last_seen, now);
-  h.count += h.count != 0xffffffffU;
-  h.set_seq(seq_);
-  if (h.feature != feature) {
-    // The feature that keeps the row longest decides; 0 means for ever.
-    const std::uint32_t held = options_.features[h.feature].ttl, ttl = options_.features[feature].ttl;
-    if (held != 0 && (ttl == 0 || ttl > held)) h.feature = feature;
-  }
-}
-
-// In order of occurrence, as the rule of admission says.
-void Table::admit_missing(std::span<const std::int64_t> ids, std::span<const FeatureSpan> features,
-                          std::uint32_t now, std::uint32_t* rows, Evicted& evicted) {
-  auto span = features.begin();
-  for (const Part& part : parts_) {
-    for (const std::uint32_t i : part.missing) {
-      while (i >= span->end) ++span;
-      rows[i] = find(ids[i]);
-      if (rows[i] != kNoRow && expires_ && is_over(rows[i])) {
-        expire_row(rows[i], evicted);
-        rows[i] = kNoRow;
-      }
-      if (rows[i] != kNoRow) {
-        touch(rows[i], span->feature, now);
-        continue;
-      }
-      const std::uint32_t threshold = options_.features[span->feature].threshold;
-      const std::uint32_t count = filter_.admit(ids[i], threshold, {now, clock_, counts_ttl_}, seq_, i);
-      if (count == 0) {
-        ++counters_.filtered;
-        continue;
-      }
-      rows[i] = insert(ids[i], span->feature, now, count);
-      ++counters_.admitted;
-    }
-  }
-}
-
-// Makes an uninitialized row; initialize_new() gives it its weights, together with others.
-std::uint32_t Table::insert(std::int64_t id, std::uint16_t feature, std::uint32_t now, std::uint32_t count) {
-  if (index_.must_grow(index_.size() + 1)) resize_index(2 * index_.size() + 1);
-  const std::uint32_t row = storage_.allocate();
-  index_.insert(mix64(static_cast<std::uint64_t>(id)), row);
-  RowHeader& h = header_of(storage_.row(row));
-  h = {id, now, count, 0, 0, 0, feature};
-  h.set_seq(seq_);
-  new_rows_.push_back(row);
-  return row;
-}
-
-void Table::initialize_new(ThreadPool& pool) {
-  spread(pool, new_rows_.size(), [&](std::size_t, std::size_t first, std::size_t last) {
-    for (std::size_t k = first; k < last; ++k) {
-      std::byte* row = storage_.row(new_rows_[k]);
-      layout_.initialize_row(options_.key, header_of(row).id, row);
-    }
-  });
-  new_rows_.clear();
-}
-
-void Table::resize_index(std::uint64_t ids) {
-  constexpr std::uint32_t kAhead = 16;
-  index_.reset(ids);
-  for (std::uint32_t r = 0; r < storage_.end(); ++r) {
-    if (r + kAhead < storage_.end() && storage_.is_live(r + kAhead)) {
-      index_.prefetch(mix64(static_cast<std::uint64_t>(header_of(storage_.row(r + kAhead)).id)));
-    }
-    if (storage_.is_live(r))
-      index_.insert(mix64(static_cast<std::uint64_t>(header_of(storage_.row(r)).id)), r);
-  }
-}
-
-void Table::assign(std::span<const std::int64_t> ids, const float* values, std::size_t stride,
-                   std::uint32_t now) {
-  const auto pool = Threads::pool();
-  const AccessGate::Writer writer(gate_);
-  ++seq_;
-  clock_ = std::max(clock_, now);
-  found_.resize(ids.size());
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    found_[i] = find(ids[i]);
-    if (found_[i] == kNoRow) {
-      filter_.counts().forget(ids[i]);
-      found_[i] = insert(ids[i], 0, now, 1);
-    } else {
-      preserve(found_[i]);
-      RowHeader& h = header_of(storage_.row(found_[i]));
-      h.last_seen = std::max(h.last_seen, now);
-      h.set_seq(seq_);
-    }
-  }
-  initialize_new(*pool);
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    std::copy_n(values + i * stride, layout_.dim, weights_of(storage_.row(found_[i])));
-  }
 }
 
 }  // namespace recsys_embed

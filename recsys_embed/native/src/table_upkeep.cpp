@@ -14,7 +14,7 @@ void Table::remove(std::uint32_t row) {
 }
 
 bool Table::is_expired(const RowHeader& header, std::uint32_t now) const {
-  const std::uint32_t ttl = options_.features[header.feature].ttl;
+  const std::uint32_t ttl = ttls_[header.feature];
   return ttl != 0 && now >= header.last_seen && now - header.last_seen >= ttl;
 }
 

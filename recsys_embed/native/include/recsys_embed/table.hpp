@@ -69,6 +69,14 @@ struct FeatureSpan {
   std::uint16_t feature;
 };
 
+// One training lookup; `rows` is filled with the row of each occurrence.
+struct Batch {
+  std::span<const std::int64_t> ids;
+  std::span<const FeatureSpan> features;  // in order, covering all ids
+  std::uint32_t now;
+  std::uint32_t* rows;
+};
+
 // Bags over the flat ids: bag b holds ids [offsets[b], offsets[b + 1]).
 struct Bags {
   const std::int64_t* offsets;
@@ -157,6 +165,15 @@ class Table {
 
  private:
   friend class MissingRows;
+  friend class NewRows;
+
+  // One thread's share of a writing call.
+  struct Part {
+    std::vector<std::uint32_t> missing;  // occurrences without a row
+    std::vector<std::size_t> again;      // units to read once more
+    std::vector<std::uint32_t> rows, first, last;
+    std::vector<float> scratch;
+  };
 
   TableView view() const;
   std::uint32_t find(std::int64_t id) const;
@@ -166,16 +183,13 @@ class Table {
   void refuse_missing(std::span<const std::int64_t> ids, std::uint32_t* rows) const;
 
   Evicted begin_training(std::uint32_t now);
-  void resolve(ThreadPool&, std::span<const std::int64_t> ids, std::span<const FeatureSpan>,
-               std::uint32_t now, std::uint32_t* rows, Evicted& evicted);
-  template <bool kTouch>
-  void verify(std::span<const std::int64_t> ids, const FeatureSpan&, std::uint32_t now, std::uint32_t* rows,
-              std::vector<std::uint32_t>& missing);
-  bool is_over(std::uint32_t row) const;
-  void touch_all(ThreadPool&, std::span<const FeatureSpan>, std::uint32_t now, const std::uint32_t* rows);
-  void touch(std::uint32_t row, std::uint16_t feature, std::uint32_t now);
-  void admit_missing(std::span<const std::int64_t> ids, std::span<const FeatureSpan>, std::uint32_t now,
-                     std::uint32_t* rows, Evicted& evicted);
+  template <class Units>
+  Evicted train(const Batch&, const Units&, const Missing&);
+  template <class Units>
+  void read_units(const Batch&, const Units&, std::size_t first, std::size_t last, bool alone, Part&);
+  Touch touch_of(const Batch&, std::uint16_t feature, bool writes);
+  void touch_all(ThreadPool&, const Batch&, std::size_t parts);
+  void admit_missing(const Batch&, Evicted& evicted);
   std::uint32_t insert(std::int64_t id, std::uint16_t feature, std::uint32_t now, std::uint32_t count);
   void initialize_new(ThreadPool&);
   void resize_index(std::uint64_t ids);
@@ -200,7 +214,8 @@ class Table {
   IdIndex index_;
   AdmissionFilter filter_;
   bool expires_ = false;
-  std::uint32_t counts_ttl_ = 0;  // the longest ttl, or 0 if some feature has none
+  std::vector<std::uint32_t> ttls_;  // by feature
+  std::uint32_t counts_ttl_ = 0;     // the longest ttl, or 0 if some feature has none
   std::uint64_t seq_ = 0;
   std::uint64_t moves_ = 0;  // grows whenever a row is freed or moved: handles then find their rows anew
   std::uint32_t clock_ = 0;
@@ -212,10 +227,6 @@ class Table {
   mutable AccessGate gate_;
 
   // Working memory of the one writer, kept from call to call.
-  struct Part {
-    std::vector<std::uint32_t> missing, rows, first, last;
-    std::vector<float> scratch;
-  };
   std::vector<Part> parts_;
   std::vector<std::uint32_t> new_rows_, found_, next_;
   std::vector<const float*> source_;
