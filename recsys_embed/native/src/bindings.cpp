@@ -87,8 +87,7 @@ std::vector<FeatureSpan> spans_of(const In<std::int64_t>& offsets,
   const std::size_t batch = (offsets.shape(0) - 1) / features.size();
   for (std::size_t f = 0; f < features.size(); ++f) {
     spans.push_back({static_cast<std::size_t>(offsets.data()[f * batch]),
-                     static_cast<std::size_t>(offsets.data()[(f + 1) * batch]), f * batch, (f + 1) * batch,
-                     features[f]});
+                     static_cast<std::size_t>(offsets.data()[(f + 1) * batch]), features[f]});
   }
   return spans;
 }
