@@ -18,8 +18,8 @@ try:
     )
 except ImportError as error:
     raise ImportError(
-        "the native core of recsys_embed is not built for this Python; run `make setup` in a checkout"
-        f" or `pip install .` (a C++20 compiler is needed); the loader said: {error}"
+        "the native core of recsys_embed is not built for this Python; run `make setup` in a"
+        f" checkout, or `pip install .` with a C++20 compiler; the loader said: {error}"
     ) from error
 
 __all__ = [

@@ -347,6 +347,8 @@ void bind_table(nb::module_& m) {
 }  // namespace
 
 NB_MODULE(_core, m) {
+  // A table that a torch graph or a module still holds when the interpreter ends is no leak of ours.
+  nb::set_leak_warnings(false);
   // Carries (some ids, how many in all).
   static nb::handle missing_ids = nb::exception<MissingIds>(m, "MissingIds", PyExc_KeyError);
   nb::register_exception_translator([](const std::exception_ptr& p, void*) {
