@@ -69,16 +69,11 @@ class SnapshotTable:
         wanted = np.ascontiguousarray(ids_of(as_array(ids)))
         row_ids = self.config.row_map.map(wanted)
         values = np.empty((len(wanted), self.config.dim), np.float32)
-        pending = np.arange(len(wanted))
+        found = np.zeros(len(wanted), np.bool_)
         for index, weights in zip(self.build_index(), self.columns["weights"], strict=True):
-            rows = index.find(row_ids[pending])
-            hits = np.flatnonzero(rows >= 0)
-            values[pending[hits]] = weights.take(rows[hits], axis=0)
-            pending = np.delete(pending, hits)
-        if len(pending):
-            values[pending] = missing_values(missing, self.config, wanted[pending])
-        found = np.ones(len(wanted), np.bool_)
-        found[pending] = False
+            index.read(row_ids, weights, values, found)
+        if not found.all():
+            values[~found] = missing_values(missing, self.config, wanted[~found])
         return SnapshotLookup(values, found)
 
     def build_index(self) -> tuple[native.IdIndex, ...]:

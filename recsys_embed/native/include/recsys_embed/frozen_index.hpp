@@ -36,17 +36,24 @@ class FrozenIndex {
     }
   }
 
-  // Copies the rows of the wanted ids, `dim` floats each; zeros where found[i] is false.
+  // Copies the rows of the wanted ids that are here, `dim` floats each, and sets their found[i]; leaves
+  // out and found alone elsewhere, so that several indexes fill one answer.
   void read(std::span<const std::int64_t> wanted, const float* rows, std::size_t dim, float* out,
             bool* found) const {
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-      if (i + kAhead < wanted.size()) index_.prefetch(hash(wanted[i + kAhead]));
-      const std::uint32_t at = position(wanted[i]);
-      found[i] = at != kNoRow;
-      if (found[i]) {
-        std::memcpy(out + i * dim, rows + std::size_t{at} * dim, dim * sizeof(float));
-      } else {
-        std::fill_n(out + i * dim, dim, 0.0F);
+    constexpr std::size_t kBlock = 32;
+    const auto block_at = [&](std::size_t first) {
+      return wanted.subspan(first, std::min(kBlock, wanted.size() - first));
+    };
+    for (std::size_t first = 0; first < wanted.size(); first += kBlock) {
+      const auto block = block_at(first);
+      if (first == 0) prefetch_groups(block);
+      if (first + kBlock < wanted.size()) prefetch_groups(block_at(first + kBlock));
+      for (const std::int64_t id : block) prefetch_row(id, rows, dim);
+      for (std::size_t i = 0; i < block.size(); ++i) {
+        const std::uint32_t at = position(block[i]);
+        if (at == kNoRow) continue;
+        found[first + i] = true;
+        std::memcpy(out + (first + i) * dim, rows + std::size_t{at} * dim, dim * sizeof(float));
       }
     }
   }
@@ -55,6 +62,16 @@ class FrozenIndex {
 
  private:
   static constexpr std::size_t kAhead = 16;
+  void prefetch_groups(std::span<const std::int64_t> ids) const {
+    for (const std::int64_t id : ids) index_.prefetch(hash(id));
+  }
+  void prefetch_row(std::int64_t id, const float* rows, std::size_t dim) const {
+    const std::uint32_t at = index_.guess(hash(id));
+    if (at == kNoRow) return;
+    __builtin_prefetch(&ids_[at]);
+    const float* row = rows + std::size_t{at} * dim;
+    for (std::size_t d = 0; d < dim; d += 16) __builtin_prefetch(row + d);
+  }
   static std::uint64_t hash(std::int64_t id) { return mix64(static_cast<std::uint64_t>(id)); }
   std::uint32_t position(std::int64_t id) const {
     return index_.find(hash(id), [&](std::uint32_t at) { return ids_[at] == id; });

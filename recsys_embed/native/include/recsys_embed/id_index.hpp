@@ -89,6 +89,13 @@ class IdIndex {
     return kNoRow;
   }
 
+  // The first row whose tag matches in the id's first group, or kNoRow: good enough to prefetch.
+  std::uint32_t guess(std::uint64_t hash) const {
+    const Group& group = groups_[hash & mask_];
+    const std::uint32_t m = matches(group, tag_of(hash));
+    return m == 0 ? kNoRow : group.rows[std::countr_zero(m)];
+  }
+
   // Requires that the id is absent and must_grow(size() + 1) is false.
   void insert(std::uint64_t hash, std::uint32_t row) {
     for (std::uint64_t g = hash & mask_;; g = (g + 1) & mask_) {
