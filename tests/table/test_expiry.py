@@ -111,6 +111,14 @@ def test_a_batch_never_meets_a_row_whose_time_is_over(table):
     assert table.stats().expired == 1
 
 
+def test_a_late_batch_does_not_lose_the_rows_it_makes(table):
+    table.train_lookup(int64s(7), feature="ever", time=START + 20 * DAY)
+    answer = table.train_lookup(int64s(1, 1, 1), feature="five", time=START)
+    assert len(answer.evicted.ids) == 0
+    assert row(table, 1)["count"] == 3
+    assert 1 in table.train_lookup(int64s(1), feature="five", time=START).evicted.ids
+
+
 @pytest.mark.parametrize("sweep_rows", [1, 7, 1 << 20])
 def test_training_does_not_depend_on_how_far_the_sweep_is(new_table, sweep_rows):
     tables = [new_table(config_of(sweep_rows=n)) for n in (0, sweep_rows)]
@@ -153,6 +161,16 @@ def test_counts_of_waiting_ids_expire_after_the_longest_time_to_live(new_table):
         sweep(table, 1020)
         table.train_lookup(int64s(2), feature="a", time=1020)
         assert all_ids(table) == [1]
+
+
+def test_counts_whose_time_is_over_are_swept_away_by_training(new_table):
+    rules = (FeatureRule("a", threshold=2, ttl_s=10),)
+    table = new_table(TableConfig.of("t", 2, features=rules, sweep_rows=50))
+    table.train_lookup(np.arange(1000), time=1000)
+    for _ in range(200):
+        table.train_lookup(int64s(), time=1010)
+    with table.cut() as cut:
+        assert cut.admission["ids"].size == 0
 
 
 def test_counts_of_waiting_ids_stay_while_some_feature_lives_for_ever(new_table):
