@@ -56,7 +56,7 @@ void gather_copies_rows() {
     for (const Kernels* k : available_kernels()) {
       std::vector<float> out(200 * stride, 0.5F);
       k->gather(table.view(), query.ids.data(), rows.data(), first, last, out.data(), stride,
-                query.callback());
+                query.callback(), nullptr);
       CHECK(same_bits(out, expected), k->name, dim);
     }
   }
@@ -114,7 +114,7 @@ void check_pool(const SmallTable& table, std::size_t size, Draw& draw) {
         for (const auto& [first, last] :
              {std::pair{middle, batch.bags()}, std::pair{std::size_t{0}, middle}}) {
           k->pool(table.view(), query.ids.data(), rows.data(), batch.offsets.data(), first, last, weights,
-                  pooling, to, query.callback());
+                  pooling, to, query.callback(), nullptr);
         }
         CHECK(same_bits(out, expected), k->name, table.layout.dim, size, weights != nullptr, pooling);
       }
