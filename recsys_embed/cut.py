@@ -1,6 +1,7 @@
 """One moment of a table, read while training goes on."""
 
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,8 @@ class Cut:
         except RuntimeError as error:
             raise InputError(f"table {config.name!r}: {error}") from None
         self._cut: native.Cut | None = cut
+        # A cut lost by an error would make writers save rows for ever and keep others from cutting.
+        self._end = weakref.finalize(self, table.end_cut, cut)
         self._table = table
         self._lock = threading.Lock()
         self._parts: int | None = None
@@ -48,10 +51,8 @@ class Cut:
 
     def close(self) -> None:
         """Ends the cut; the rows it saved are given back."""
-        with self._lock:
-            cut, self._cut = self._cut, None
-        if cut is not None:
-            self._table.end_cut(cut)
+        self._cut = None
+        self._end()
 
     def num_rows_in(self, part: int = 0, parts: int = 1) -> int:
         """Counts the rows of one part of `parts`."""

@@ -1,5 +1,7 @@
 """A cut shows one moment of a table, however much the table trains on meanwhile."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -136,6 +138,17 @@ def test_a_closed_cut_is_read_no_more():
     for read in (lambda: next(blocks), cut.blocks, cut.num_rows_in):
         with pytest.raises(InputError, match="closed"):
             read()
+
+
+def test_a_cut_that_nobody_holds_ends_by_itself():
+    table, _ = trained(CollisionlessTable)
+    cut = table.cut()
+    blocks = cut.blocks(rows_per_block=10)
+    del cut
+    assert sum(len(block.ids) for block in blocks) == 500
+    del blocks
+    gc.collect()
+    table.cut().close()
 
 
 @pytest.mark.parametrize(("part", "parts"), [(1, 1), (-1, 1), (0, 0), (0, -1), (5, 3)])
