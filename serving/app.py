@@ -34,21 +34,25 @@ def route_list() -> list[BaseRoute]:
 
 
 def create_app(
-    settings: Settings, open_service: Callable[[Path], LookupService] = LookupService.open
+    settings: Settings,
+    open_service: Callable[[Path], LookupService] = LookupService.open,
+    counts: Path | None = None,
 ) -> LeanAPI:
     """Builds the application; the snapshot is opened when it starts, and served until it stops.
 
     Args:
         settings: what the server was told.
         open_service: makes the service of a snapshot, in a thread; may raise SnapshotError.
+        counts: a folder by which several workers share their counters.
     """
-    state = State(settings)
+    state = State(settings, counts)
 
     @asynccontextmanager
     async def lifespan(app: LeanAPI) -> AsyncIterator[None]:
         state.service = await run_in_threadpool(open_service, settings.snapshot)
         yield
         state.service = None
+        state.metrics.publish()
 
     return LeanAPI(
         state,

@@ -2,7 +2,6 @@
 
 import atexit
 import gc
-import os
 import signal
 import socket
 import sys
@@ -21,7 +20,6 @@ from recsys_embed.errors import ConfigError, SnapshotError
 from recsys_embed.snapshot import open_snapshot
 from serving.app import create_app
 from serving.lookup import LookupService
-from serving.metrics import MULTIPROCESS_FOLDER
 from serving.settings import Settings
 
 BAD_START = 2
@@ -61,8 +59,16 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def _serve(settings: Settings, listening: socket.socket) -> None:
-    config = uvicorn.Config(
-        partial(create_app, settings, _open_to_stay),
+    if settings.workers == 1:
+        _run_here(_config(settings, None), listening)
+    else:
+        with TemporaryDirectory(prefix="recsys-serve-") as counts:
+            _run_workers(_config(settings, Path(counts)), listening)
+
+
+def _config(settings: Settings, counts: Path | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        partial(create_app, settings, _open_to_stay, counts),
         factory=True,
         workers=settings.workers,
         backlog=BACKLOG,
@@ -73,10 +79,6 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
         timeout_graceful_shutdown=settings.grace_s,
         server_header=False,
     )
-    if settings.workers == 1:
-        _run_here(config, listening)
-    else:
-        _run_workers(config, listening)
 
 
 def _open_to_stay(path: Path) -> LookupService:
@@ -103,10 +105,8 @@ def _run_here(config: uvicorn.Config, listening: socket.socket) -> None:
 
 
 def _run_workers(config: uvicorn.Config, listening: socket.socket) -> None:
-    with TemporaryDirectory(prefix="recsys-serve-") as folder:
-        os.environ[MULTIPROCESS_FOLDER] = folder
-        supervisor = Multiprocess(config, sockets=[listening])
-        supervisor.run()
+    supervisor = Multiprocess(config, sockets=[listening])
+    supervisor.run()
     if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
         sys.exit(BAD_START)
 

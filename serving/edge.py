@@ -43,7 +43,7 @@ class Edge:
             await send(message)
 
         metrics = self.state.metrics
-        metrics.inflight.inc()
+        metrics.started()
         started = perf_counter()
         try:
             await self.app(scope, receive, tagged_send)
@@ -58,7 +58,6 @@ class Edge:
                 raise  # half an answer is out; only cutting the connection tells the client
             await (response or bug(Request(scope)))(scope, receive, tagged_send)
         finally:
-            metrics.inflight.dec()
             route = scope.get("route")
             path = route.path if route else "none"
             metrics.answered(path, status or CLIENT_GONE, perf_counter() - started)

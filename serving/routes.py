@@ -85,8 +85,7 @@ def _answers(request: Request, service: LookupService, queries: list[Query]) -> 
     check_count(queries, state.settings.max_ids)
     started = perf_counter()
     answers = service.lookup_many(queries)
-    state.metrics.read_seconds(perf_counter() - started)
-    state.metrics.looked_up(answers)
+    state.metrics.looked_up(answers, perf_counter() - started)
     return answers
 
 
