@@ -96,7 +96,8 @@ def run(options: argparse.Namespace) -> None:
     console.print(tables_to_print(result))
     console.print(
         f"{result.examples:,} examples in {result.seconds:.1f} s of training"
-        f" ({result.examples_per_s:,.0f} examples/s); snapshot: {result.snapshot}",
+        f" ({result.examples_per_s:,.0f} examples/s); snapshot in {result.snapshot_s:.2f} s:"
+        f" {result.snapshot}",
         soft_wrap=True,
     )
 

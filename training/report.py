@@ -14,11 +14,16 @@ from recsys_embed.config import to_dict
 from training.config import RunConfig
 from training.folder import to_json
 from training.metrics import Metrics
+from training.recommender import Recommender
 from training.state import Record
 
 
 class Result(NamedTuple):
-    """What a run came to; `seconds` of training and `examples_per_s` are of this process alone."""
+    """What a run came to.
+
+    `seconds` of training and `examples_per_s` are of this process alone; `snapshot_s` is the time
+    its snapshot took to write; `model` is as it was written.
+    """
 
     validation: Metrics
     test: Metrics
@@ -29,6 +34,8 @@ class Result(NamedTuple):
     examples_per_s: float
     tables: dict[str, TableStats]
     snapshot: Path
+    snapshot_s: float
+    model: Recommender
     records: Sequence[Record]
 
 

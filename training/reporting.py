@@ -86,7 +86,7 @@ class Plain:
     def advance(self, examples: int) -> None:
         if time.monotonic() < self._due:
             return
-        self._due += LINE_EVERY_S
+        self._due = time.monotonic() + LINE_EVERY_S
         rate = self._rate.at(examples)
         left = (self._total - examples) / rate if rate else float("inf")
         print(

@@ -61,6 +61,9 @@ def train(
     loop.run()
     seconds = time.monotonic() - began
     session.expire()
+    written = time.monotonic()
+    snapshot = nn.save(folder.snapshot, session.model, extra={"config": to_dict(config)}, keep=1)
+    snapshot_s = time.monotonic() - written
     result = Result(
         validation=loop.evaluate(parts.validation),
         test=loop.evaluate(parts.test),
@@ -70,7 +73,9 @@ def train(
         seconds=seconds,
         examples_per_s=(session.position.examples - done) / seconds,
         tables={name: table.stats() for name, table in session.model.collection.tables.items()},
-        snapshot=nn.save(folder.snapshot, session.model, extra={"config": to_dict(config)}, keep=1),
+        snapshot=snapshot,
+        snapshot_s=snapshot_s,
+        model=session.model,
         records=session.position.records,
     )
     write_summary(folder.summary, config, result)
