@@ -61,3 +61,10 @@ def test_only_contiguous_int64_ids_are_indexed(ids):
 def test_an_id_given_twice_is_refused():
     with pytest.raises(ValueError, match="7"):
         IdIndex(int64s(7, 8, 7))
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (2, 2), (3, 3)])
+def test_arrays_that_do_not_fit_the_ids_are_refused(shape):
+    index, rows = IdIndex(int64s(4, 5)), np.ones((2, 3), np.float32)
+    with pytest.raises(ValueError, match="do not fit together"):
+        index.read(int64s(4, 5), rows, np.empty(shape, np.float32), np.zeros(2, bool))

@@ -384,6 +384,10 @@ NB_MODULE(_core, m) {
           [](const FrozenIndex& index, In<std::int64_t> ids,
              nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu> rows,
              nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu> out, Out<bool> found) {
+            if (out.shape(0) != ids.shape(0) || found.shape(0) != ids.shape(0) ||
+                out.shape(1) != rows.shape(1) || rows.shape(0) != index.size()) {
+              throw std::invalid_argument("ids, rows, out and found of an index's read do not fit together");
+            }
             // Below this, handing the GIL over and back takes longer than the work.
             std::optional<nb::gil_scoped_release> release;
             if (ids.shape(0) > 1000) release.emplace();

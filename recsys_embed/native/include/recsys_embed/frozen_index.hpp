@@ -58,6 +58,7 @@ class FrozenIndex {
     }
   }
 
+  std::size_t size() const { return ids_.size(); }
   std::size_t bytes() const { return index_.bytes(); }
 
  private:
