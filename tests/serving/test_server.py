@@ -125,12 +125,12 @@ def test_two_workers_count_as_one_server(pair: Server) -> None:
     for _ in range(count):  # a connection each, so that both workers get some
         assert httpx.post(pair.url + ITEM, json={"ids": [0, 1]}).status_code == 200
     found = 'recsys_lookup_status_total{status="found",table="item"}'
-    while samples_of(pair.url).get(found, 0) < 2 * count:
-        pass  # a worker writes its counts down a quarter of a second after it counted
-    for _ in range(5):
+    agreeing = 0
+    while agreeing < 6:  # a worker writes its counts down a quarter of a second after it counted
         samples = samples_of(pair.url)
-        assert samples[found] == 2 * count
-        assert samples['recsys_table_rows{table="item"}'] == 200
+        assert samples.get(found, 0) <= 2 * count
+        agreeing = agreeing + 1 if samples.get(found) == 2 * count else 0
+    assert samples['recsys_table_rows{table="item"}'] == 200
 
 
 def test_workers_that_die_are_replaced_and_no_longer_counted(pair: Server) -> None:
@@ -149,7 +149,8 @@ def test_workers_that_die_are_replaced_and_no_longer_counted(pair: Server) -> No
             pair.wait_for(r"Application startup complete", times=3 + number)
             for _ in range(10):
                 assert httpx.post(pair.url + ITEM, json={"ids": [0]}).status_code == 200
-        assert samples_of(pair.url)["recsys_inflight"] == 1, "the dead answer nothing any more"
+        while samples_of(pair.url)["recsys_inflight"] != 1:
+            pass  # until the living have written down that they do nothing but this scrape
 
 
 def test_two_workers_stop_in_good_order(planted: Planted) -> None:
