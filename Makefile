@@ -1,5 +1,6 @@
-# Everything runs in .venv, made from requirements.lock: needs Python 3.11+, a C++20 compiler, make.
+# Everything runs in .venv, made from $(LOCK): needs Python 3.11+, a C++20 compiler, make.
 VENV ?= .venv
+LOCK ?= requirements.lock
 PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13,$(shell \
 	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 BIN := $(VENV)/bin
@@ -14,11 +15,11 @@ help: ## this list
 
 setup: $(VENV)/.installed ## the environment and the native core; quick when nothing changed
 
-$(VENV)/.python: requirements.lock
+$(VENV)/.python: $(LOCK)
 	@test -n "$(PYTHON)" || { echo "make: expected Python 3.11 or newer as python3 on PATH, found $$(python3 --version 2>&1); install it or run make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@command -v $${CXX:-c++} >/dev/null || { echo "make: expected a C++20 compiler named $${CXX:-c++} on PATH, found none; install g++ 12+ or clang 15+, or set CXX" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(LOCK)
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.python pyproject.toml $(NATIVE)
