@@ -86,7 +86,7 @@ const Change kChanges[] = {
 // More rows than a chunk has: some changes give chunks back that the cut has not been read from.
 void what_happens_after_the_cut_is_not_in_it() {
   for (const std::size_t n : {std::size_t{500}, std::size_t{RowStorage::kChunkRows + 5000}}) {
-    for (const Change change : kChanges) {
+    for (const Change& change : kChanges) {
       Trained t(n);
       const ReferenceRows expected = rows_of(t.table);
       OpenCut open(t.table);
