@@ -12,8 +12,9 @@
 namespace recsys_embed::RECSYS_EMBED_ISA {
 namespace {
 
-constexpr std::size_t kGroupsAhead = 48;  // ids between the prefetch of a group and its probe
-constexpr std::size_t kRowsAhead = 24;    // rows between the prefetch of a row and its use
+constexpr std::size_t kGroupsAhead = 128;  // ids between the prefetch of a group and its probe
+constexpr std::size_t kRowsAhead = 32;     // rows between the prefetch of a row and its use
+constexpr std::size_t kUpdatesAhead = 16;  // the same where rows are written, too
 
 [[gnu::always_inline]] inline std::uint64_t hash_of(std::int64_t id) {
   std::uint64_t x = static_cast<std::uint64_t>(id) + 0x9e3779b97f4a7c15ULL;
@@ -237,9 +238,9 @@ void pool(const TableView& t, const std::int64_t* ids, const std::uint32_t* rows
 
 void update(const TableView& t, const Segment* segments, std::size_t num_segments, const float* lr,
             const Occurrences& occ, const Gradients& grads, float* scratch) {
-  for (std::size_t u = 0; u < occ.count && u < kRowsAhead; ++u) prefetch_row<1>(t, occ.rows[u]);
+  for (std::size_t u = 0; u < occ.count && u < kUpdatesAhead; ++u) prefetch_row<1>(t, occ.rows[u]);
   for (std::size_t u = 0; u < occ.count; ++u) {
-    if (u + kRowsAhead < occ.count) prefetch_row<1>(t, occ.rows[u + kRowsAhead]);
+    if (u + kUpdatesAhead < occ.count) prefetch_row<1>(t, occ.rows[u + kUpdatesAhead]);
     std::byte* row = t.row(occ.rows[u]);
     const float* g = summed(occ, grads, u, t.dim, scratch);
     for (std::size_t s = 0; s < num_segments; ++s) {
