@@ -209,19 +209,57 @@ void pool(const TableView& t, const std::int64_t* ids, const std::uint32_t* rows
   }
 }
 
+[[gnu::always_inline]] inline Lanes scaled(const Gradients& grads, std::uint32_t k, std::size_t d,
+                                           std::size_t n) {
+  const Lanes g = load(grads.source[k] + d, n);
+  return grads.scale == nullptr ? g : splat(grads.scale[k]) * g;
+}
+
+// Walks the list once, kBlocks sixteens of the sum in registers; kBlocks == 0: any dimension, through
+// memory. A popular id has thousands of occurrences, and each step of the walk waits for memory.
+template <std::size_t kBlocks>
+[[gnu::always_inline]] inline void sum_list(const Occurrences& occ, const Gradients& grads,
+                                            std::uint32_t first, std::size_t dim, float* out) {
+  Lanes held[kBlocks == 0 ? 1 : kBlocks] = {};
+  if constexpr (kBlocks == 0) {
+    for_lanes(dim, [&](std::size_t d, std::size_t n) { store(out + d, Lanes{}, n); });
+  }
+  for (std::uint32_t k = first; k != kNoRow; k = occ.next[k]) {
+    if constexpr (kBlocks == 0) {
+      for_lanes(dim, [&](std::size_t d, std::size_t n) {
+        store(out + d, load(out + d, n) + scaled(grads, k, d, n), n);
+      });
+    } else {
+      for (std::size_t b = 0; b < kBlocks; ++b) held[b] = held[b] + scaled(grads, k, b * kLanes, kLanes);
+    }
+  }
+  if constexpr (kBlocks != 0) {
+    for (std::size_t b = 0; b < kBlocks; ++b) store(out + b * kLanes, held[b]);
+  }
+}
+
 // The summed gradient of distinct row u: its only occurrence where that is enough, else in scratch.
 [[gnu::always_inline]] inline const float* summed(const Occurrences& occ, const Gradients& grads,
                                                   std::size_t u, std::size_t dim, float* scratch) {
-  std::uint32_t i = occ.first[u];
-  if (occ.next[i] == kNoRow && grads.scale == nullptr) return grads.source[i];
-  for_lanes(dim, [&](std::size_t d, std::size_t n) {
-    Lanes total = {};
-    for (std::uint32_t k = i; k != kNoRow; k = occ.next[k]) {
-      const Lanes g = load(grads.source[k] + d, n);
-      total = total + (grads.scale == nullptr ? g : splat(grads.scale[k]) * g);
-    }
-    store(scratch + d, total, n);
-  });
+  const std::uint32_t first = occ.first[u];
+  if (occ.next[first] == kNoRow && grads.scale == nullptr) return grads.source[first];
+  switch (dim) {
+    case 16:
+      sum_list<1>(occ, grads, first, dim, scratch);
+      break;
+    case 32:
+      sum_list<2>(occ, grads, first, dim, scratch);
+      break;
+    case 64:
+      sum_list<4>(occ, grads, first, dim, scratch);
+      break;
+    case 128:
+      sum_list<8>(occ, grads, first, dim, scratch);
+      break;
+    default:
+      sum_list<0>(occ, grads, first, dim, scratch);
+      break;
+  }
   return scratch;
 }
 

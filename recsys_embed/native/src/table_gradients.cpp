@@ -69,7 +69,7 @@ void Table::step(std::span<const std::int64_t> ids, const std::uint32_t* rows, s
     Part& p = parts_[part];
     p.scratch.resize(layout_.dim);
     kernels().update(view(), layout_.segments.data(), layout_.segments.size(), lr.data(),
-                     {p.rows.data(), p.first.data(), next_.data(), p.rows.size()},
+                     {p.rows.data(), p.first.data(), next_.data(), p.distinct},
                      {source_.data(), scale_.empty() ? nullptr : scale_.data()}, p.scratch.data());
   });
   counters_.dropped_gradients += static_cast<std::uint64_t>(std::count(at.begin(), at.end(), kNoRow));
@@ -81,31 +81,35 @@ void Table::chain(std::span<const std::uint32_t> rows, std::size_t part, std::si
                   std::uint32_t base) {
   constexpr std::size_t kAhead = 16;
   Part& p = parts_[part];
-  p.rows.clear();
-  p.first.clear();
-  p.last.clear();
+  if (p.rows.size() < rows.size()) {
+    p.rows.resize(rows.size());
+    p.first.resize(rows.size());
+    p.last.resize(rows.size());
+  }
+  std::uint32_t *distinct = p.rows.data(), *first = p.first.data(), *last = p.last.data(),
+                *next = next_.data();
+  std::uint32_t count = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (i + kAhead < rows.size() && rows[i + kAhead] != kNoRow) {
       __builtin_prefetch(storage_.row(rows[i + kAhead]), 1);
     }
     const std::uint32_t row = rows[i];
-    if (row == kNoRow || owner_of(row, parts) != part) continue;
+    if (row == kNoRow || (parts > 1 && owner_of(row, parts) != part)) continue;
     RowHeader& h = header_of(storage_.row(row));
     const auto occurrence = static_cast<std::uint32_t>(i);
-    next_[i] = kNoRow;
-    if (h.stamp >= base && h.stamp - base < p.rows.size()) {
-      std::uint32_t& last = p.last[h.stamp - base];
-      next_[last] = occurrence;
-      last = occurrence;
-      continue;
+    next[i] = kNoRow;
+    if (h.stamp - base < count) {  // below base it wraps around to a large number
+      next[last[h.stamp - base]] = occurrence;
+    } else {
+      preserve(row);
+      h.set_seq(seq_);
+      h.stamp = base + count;
+      distinct[count] = row;
+      first[count++] = occurrence;
     }
-    preserve(row);
-    h.set_seq(seq_);
-    h.stamp = base + static_cast<std::uint32_t>(p.rows.size());
-    p.rows.push_back(row);
-    p.first.push_back(occurrence);
-    p.last.push_back(occurrence);
+    last[h.stamp - base] = occurrence;
   }
+  p.distinct = count;
 }
 
 }  // namespace recsys_embed

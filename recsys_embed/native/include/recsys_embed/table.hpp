@@ -169,9 +169,10 @@ class Table {
 
   // One thread's share of a writing call.
   struct Part {
-    std::vector<std::uint32_t> missing;  // occurrences without a row
-    std::vector<std::size_t> again;      // units to read once more
-    std::vector<std::uint32_t> rows, first, last;
+    std::vector<std::uint32_t> missing;            // occurrences without a row
+    std::vector<std::size_t> again;                // units to read once more
+    std::vector<std::uint32_t> rows, first, last;  // of the distinct rows of a gradient call
+    std::size_t distinct = 0;
     std::vector<float> scratch;
   };
 
