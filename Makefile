@@ -4,7 +4,7 @@ LOCK ?= requirements.lock
 PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13,$(shell \
 	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 BIN := $(VENV)/bin
-NATIVE := $(shell find recsys_embed/native -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
+NATIVE := $(shell find recsys_embed/native/src recsys_embed/native/include -type f) recsys_embed/native/CMakeLists.txt
 SANITIZED := cmake -G Ninja -S recsys_embed/native -DCMAKE_BUILD_TYPE=Release
 
 .DEFAULT_GOAL := help
