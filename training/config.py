@@ -31,7 +31,8 @@ class Table:
         lr: its learning rate.
         initializer: of the vectors.
         wide: in a model with a wide part, whether ids here have a first-order weight.
-        wide_optimizer: of the first-order weights, which begin at 0.
+        wide_optimizer: of the first-order weights, which begin at 0. Gradients are of a batch's
+            mean loss, so small that FTRL's usual beta of 1 would drown them; here it is 0.
         wide_lr: its learning rate.
         admission: how occurrences are counted towards the features' thresholds.
         budget: a bound on rows or bytes.
@@ -44,8 +45,8 @@ class Table:
     lr: float = 0.05
     initializer: Initializer = field(default_factory=Uniform)
     wide: bool = True
-    wide_optimizer: Optimizer = field(default_factory=FTRL)
-    wide_lr: float = 0.05
+    wide_optimizer: Optimizer = field(default_factory=lambda: FTRL(beta=0.0))
+    wide_lr: float = 0.1
     admission: Admission = field(default_factory=Admission)
     budget: Budget | None = None
 

@@ -103,7 +103,7 @@ def _cross(columns: list[pl.Series], name: str) -> pl.Series:
         raise InputError(
             f"features.{name} crosses {len(lists)} list columns; at most one may be a list"
         )
-    joined = pl.concat_str(sorted(frame.columns, key=int), separator="|").alias(name)
+    joined = pl.concat_str(frame.columns, separator="|").alias(name)
     if not lists:
         return frame.select(joined).to_series()
     numbered = frame.with_row_index("event")

@@ -17,6 +17,8 @@ from training.metrics import Metrics
 from training.recommender import Recommender
 from training.state import Record
 
+CURVES = {"auc": "AUC", "log_loss": "log loss", "rows": "rows of all tables"}
+
 
 class Result(NamedTuple):
     """What a run came to.
@@ -58,15 +60,13 @@ def write_summary(path: Path, config: RunConfig, result: Result) -> None:
 
 
 def draw_curve(path: Path, records: Sequence[Record]) -> None:
-    """Draws AUC and log loss over examples, of training and validation, as a PNG."""
-    figure = Figure(figsize=(9, 3.5), layout="constrained")
-    for axes, (key, label) in zip(
-        figure.subplots(1, 2), (("auc", "AUC"), ("log_loss", "log loss")), strict=True
-    ):
+    """Draws AUC, log loss and the number of rows over examples, as a PNG."""
+    figure = Figure(figsize=(13, 3.5), layout="constrained")
+    for axes, key in zip(figure.subplots(1, len(CURVES)), CURVES, strict=True):
         for part, style in (("train", "-"), ("validation", "o-")):
             points = [(r["examples"], r[key]) for r in records if r["part"] == part]
             axes.plot([x for x, _ in points], [y for _, y in points], style, label=part)
-        axes.set(xlabel="examples trained on", ylabel=label)
+        axes.set(xlabel="examples trained on", ylabel=CURVES[key])
         axes.legend()
     figure.savefig(path, dpi=120)
 

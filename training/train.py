@@ -51,7 +51,7 @@ def train(
     """
     folder = Folder(output, resume=resume)
     set_num_threads(config.train.threads or os.cpu_count() or 1)
-    torch.set_num_threads(1)  # sums in the dense layers would depend on the number
+    torch.set_num_threads(1)  # sums in the dense layers may depend on the number
     events, parts = data or read(config)
     session = Session(config)
     if resume:
@@ -193,6 +193,7 @@ class Loop:
             "part": part,
             "step": position.steps,
             "examples": position.examples,
+            "rows": sum(len(table) for table in self._session.model.collection.tables.values()),
             **metrics._asdict(),
         }
         position.records.append(record)

@@ -99,6 +99,7 @@ def test_a_negative_shares_the_history_of_its_event() -> None:
     )
     events = load_events(frame, config, {"recent": Feature()}, Dense())
     assert events.labels.tolist() == [1, 1, 0, 1, 0]
+    assert events.times is not None and events.times.tolist() == [0, 1, 1, 2, 2]
     assert listed(events.bags["recent"], [0, 1, 2, 3, 4]) == [[], [1], [1], [1, 2], [1, 2]]
 
 

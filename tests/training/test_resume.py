@@ -128,3 +128,5 @@ def test_signal_handlers_are_as_before_afterwards(log: Path, tmp_path: Path) -> 
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     interrupted(config_of(log), tmp_path / "run", 100)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    train(config_of(log), tmp_path / "run", resume=True)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys_embed import InputError, hash_string, initial_values
+from recsys_embed import InputError, hash_strings, initial_values
 from recsys_embed.snapshot import open_snapshot
 from tests.training.making import config_of, planted_log
 from training.metrics import auc
@@ -64,12 +64,13 @@ def rows_of(snapshot: Path) -> dict[str, dict[str, bytes]]:
 def test_one_and_two_threads_train_the_same_bits(
     kind: str, planted: tuple[Path, np.ndarray], tmp_path: Path
 ) -> None:
+    # layers and batches so large that a matrix product would be shared among threads
+    model = {"kind": kind, "hidden": [256, 256]}
+    options = {"epochs": 1, "batch_size": 4000}
     features = {"tags": {"threshold": 2}}
     one, two = (
         train(
-            config_of(
-                planted[0], model=MODELS[kind], features=features, train={"threads": n, "epochs": 1}
-            ),
+            config_of(planted[0], model=model, features=features, train={**options, "threads": n}),
             tmp_path / str(n),
         )
         for n in (1, 2)
@@ -107,23 +108,29 @@ def test_ids_below_the_threshold_never_get_a_row(
 def test_rows_expire_by_event_time(tmp_path: Path) -> None:
     planted_log(tmp_path / "log.parquet")  # an event a minute; a user has one about every 100
     features = {"user": {"ttl_days": 100 / 1440}}
-    config = config_of(tmp_path / "log.parquet", features=features, train={"epochs": 1})
+    options = {"epochs": 1, "expire_every": 1}
+    config = config_of(tmp_path / "log.parquet", features=features, train=options)
     result = train(config, tmp_path / "run")
     events, parts = read(config)
-    users = events.frame["user"].to_list()
-    last = {users[i]: int(events.times[i]) for i in parts.train}  # type: ignore[index]
-    now = max(last.values())
-    alive = {user for user, seen in last.items() if now - seen < 6000}
-    assert 0 < len(alive) < 100
-    snapshot = open_snapshot(result.snapshot)
-    # Admission gave them rows again and again; a batch is one moment, so its last second counts.
-    kept = {
-        user
-        for user in last
-        if snapshot.tables["user"].lookup(np.array([hash_string(user)])).found[0]
+    assert events.times is not None
+    # A batch of 100 is one moment, that of its last event; each user was last seen in some batch.
+    last_seen = {
+        user: int(events.times[min(100 * (i // 100) + 99, len(parts.train) - 1)])
+        for i, user in zip(parts.train, events.frame["user"], strict=False)
     }
-    assert alive <= kept and result.tables["user"].expired > 0
-    assert len(kept) == result.tables["user"].rows
+    now = max(last_seen.values())
+    alive = {user for user, seen in last_seen.items() if now - seen < 100 * 60}
+    found = (
+        open_snapshot(result.snapshot).tables["user"].lookup(hash_strings(sorted(last_seen))).found
+    )
+    assert {
+        user for user, is_there in zip(sorted(last_seen), found, strict=True) if is_there
+    } == alive
+    # those who came back after their time were admitted anew
+    stats = result.tables["user"]
+    assert 0 < len(alive) < 100 < stats.admitted == stats.expired + len(alive)
+    # and nobody stayed longer: there are 100 users and 50 items
+    assert max(record["rows"] for record in result.records) < 150
 
 
 def test_the_best_state_is_kept_and_tested(

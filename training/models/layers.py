@@ -80,6 +80,8 @@ class CrossNet(nn.Module):
 class PairwiseDots(nn.Module):
     """Gives the dot products of all F * (F - 1) / 2 pairs of F vectors of one dimension."""
 
+    pairs: Tensor
+
     def __init__(self, num_vectors: int) -> None:
         super().__init__()
         self.register_buffer(
