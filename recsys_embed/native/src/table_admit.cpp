@@ -47,7 +47,7 @@ std::uint32_t Table::insert(std::int64_t id, std::uint16_t feature, std::uint32_
   const std::uint32_t row = storage_.allocate();
   index_.insert(mix64(static_cast<std::uint64_t>(id)), row);
   RowHeader& h = header_of(storage_.row(row));
-  h = {id, now, count, 0, 0, 0, feature};
+  h = {id, now, count, 0, 0, 0, feature, 0.0F};
   h.set_seq(seq_);
   new_rows_.push_back(row);
   return row;

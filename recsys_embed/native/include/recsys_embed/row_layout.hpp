@@ -27,6 +27,7 @@ struct RowHeader {
   std::uint32_t seq_low;    // the table's seq when the row was last used in training: bits 0-31
   std::uint16_t seq_high;   // bits 32-47
   std::uint16_t feature;    // whose time to live applies
+  float scalar;             // scalar optimizer state of the first segment, or 0
 
   std::uint64_t seq() const { return std::uint64_t{seq_high} << 32 | seq_low; }
   void set_seq(std::uint64_t seq) {
@@ -35,9 +36,9 @@ struct RowHeader {
   }
 };
 
-inline constexpr std::size_t kScalarOffset = 28;
-inline constexpr std::size_t kWeightsOffset = 32;
-static_assert(offsetof(RowHeader, feature) + sizeof(std::uint16_t) == kScalarOffset);
+inline constexpr std::size_t kScalarOffset = offsetof(RowHeader, scalar);
+inline constexpr std::size_t kWeightsOffset = sizeof(RowHeader);
+static_assert(kScalarOffset == 28 && kWeightsOffset == 32);
 
 enum class OptimizerKind : std::uint32_t { kSgd, kAdagrad, kRowwiseAdagrad, kAdam, kFtrl };
 
