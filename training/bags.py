@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from recsys_embed.errors import InputError
 from recsys_embed.hashing import hash_strings
 
+HASHED_AT_ONCE = 100_000  # a million Python strings take a hundred megabytes
+
 
 @dataclass(frozen=True)
 class Bags:
@@ -102,5 +104,8 @@ def ids_of(column: pl.Series) -> NDArray[np.int64]:
             " 'CAST(FLOOR(price) AS INT)'"
         )
     distinct = column.unique()
-    ids = pl.Series(hash_strings(distinct.to_list()), dtype=pl.Int64)
-    return column.replace_strict(distinct, ids, return_dtype=pl.Int64).to_numpy()
+    ids = np.empty(len(distinct), np.int64)
+    for first in range(0, len(distinct), HASHED_AT_ONCE):
+        part = slice(first, first + HASHED_AT_ONCE)
+        ids[part] = hash_strings(distinct[part].to_list())
+    return column.replace_strict(distinct, pl.Series(ids), return_dtype=pl.Int64).to_numpy()

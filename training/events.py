@@ -1,6 +1,6 @@
 """The event log as arrays: bags of ids, dense values, labels and times, in time order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,7 +53,7 @@ class Events:
         dense: float32 (n, number of dense columns).
         labels: float32 (n,), 0 or 1.
         times: seconds since the epoch, int64 (n,), ascending; None for a log without time.
-        frame: the reader's columns and the derived ones, for splits and for looking.
+        frame: the columns, of the reader and derived, that made them.
     """
 
     bags: Mapping[str, Bags]
@@ -67,9 +67,14 @@ class Events:
 
 
 def load_events(
-    frame: pl.DataFrame, config: EventsConfig, features: Mapping[str, Feature], dense: Dense
+    frame: pl.DataFrame,
+    config: EventsConfig,
+    features: Mapping[str, Feature],
+    dense: Dense,
+    *,
+    keep: Sequence[str] = (),
 ) -> Events:
-    """Turns a reader's frame into events.
+    """Turns a reader's frame into events, whose `frame` has the columns that are used and `keep`.
 
     Raises:
         InputError: for an expression that does not work, or a column that is not there.
@@ -80,12 +85,22 @@ def load_events(
         frame = frame.with_columns(_evaluate(frame, sql, f"events.derive.{name}").alias(name))
     frame, times = _in_time_order(frame, config.time)
     past = {name: history.bags(frame, times) for name, history in config.history.items()}
+    used = _used_columns(frame, features, past) | {*keep, *dense.columns}
     if config.negatives is None:
         labels, origin = _labels(frame, config.label or ""), np.arange(len(frame))
+        frame = frame.select(_among(frame, used))
     else:
-        frame, labels, origin = _with_negatives(frame, times, config.negatives)
+        frame, labels, origin = _with_negatives(frame, times, config.negatives, used)
     bags = {name: _bags(frame, name, feature, past, origin) for name, feature in features.items()}
-    return Events(bags, dense.array(frame), labels, times[origin] if config.time else None, frame)
+    values = dense.array(frame, len(origin))
+    return Events(bags, values, labels, times[origin] if config.time else None, frame)
+
+
+def _used_columns(
+    frame: pl.DataFrame, features: Mapping[str, Feature], past: Mapping[str, Bags]
+) -> set[str]:
+    asked = [(name, c) for name, f in features.items() for c in f.columns_of(name) if c not in past]
+    return {column_of(frame, column, f"features.{name}").name for name, column in asked}
 
 
 def _bags(
@@ -95,7 +110,7 @@ def _bags(
     past: Mapping[str, Bags],
     origin: NDArray[np.int64],
 ) -> Bags:
-    column = (feature.columns or (name,))[0]
+    column = feature.columns_of(name)[0]
     return past[column].take(origin) if column in past else feature.bags(frame, name)
 
 
@@ -135,17 +150,25 @@ def _numbers(column: pl.Series, where: str, expected: str) -> NDArray[np.float64
 
 
 def _with_negatives(
-    frame: pl.DataFrame, times: NDArray[np.int64], negatives: Negatives
+    frame: pl.DataFrame, times: NDArray[np.int64], negatives: Negatives, used: set[str]
 ) -> tuple[pl.DataFrame, NDArray[np.float32], NDArray[np.int64]]:
     """Puts each event's negatives behind it: columns, labels, the event of each line."""
-    travelling = [
-        column_of(frame, c, "events.negatives").name
-        for c in {negatives.item: 0, **dict.fromkeys(negatives.columns)}
-    ]
+    of_item = {negatives.item, *negatives.columns}
+    for name in of_item:
+        column_of(frame, name, "events.negatives")
     asked, standing_in = negatives.draw(frame, times)
     origin = np.concatenate([np.arange(len(frame)), asked])
     items = np.concatenate([np.arange(len(frame)), standing_in])
     labels = (np.arange(len(origin)) < len(frame)).astype(np.float32)
     order = np.argsort(origin, kind="stable")
-    mixed = frame.drop(travelling)[origin[order]].hstack(frame.select(travelling)[items[order]])
+    of_both = [
+        frame.select(_among(frame, names))[lines[order]]
+        for names, lines in ((used - of_item, origin), (used & of_item, items))
+        if _among(frame, names)
+    ]
+    mixed = pl.concat(of_both, how="horizontal") if of_both else pl.DataFrame()
     return mixed, labels[order], origin[order]
+
+
+def _among(frame: pl.DataFrame, names: set[str]) -> list[str]:
+    return [name for name in frame.columns if name in names]

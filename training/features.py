@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recsys_embed.config import near
 from recsys_embed.errors import ConfigError, InputError
-from training.bags import Bags, bags_of
+from training.bags import Bags, bags_of, ids_of
 
 DAY_S = 86_400
 
@@ -36,11 +36,17 @@ class Feature:
     def __post_init__(self) -> None:
         if self.ttl_days is not None and self.ttl_days <= 0:
             raise ConfigError(f"ttl_days must be above 0, got {self.ttl_days}")
+        if self.weights is not None and len(self.columns) > 1:
+            raise ConfigError(f"weights belong to one list column, got columns {self.columns}")
 
     @property
     def ttl_s(self) -> int | None:
         """The time to live in seconds."""
         return None if self.ttl_days is None else max(1, round(self.ttl_days * DAY_S))
+
+    def columns_of(self, name: str) -> list[str]:
+        """Names all columns that a feature of this name is made of, that of weights last."""
+        return [*(self.columns or (name,)), *([self.weights] if self.weights else [])]
 
     def bags(self, frame: pl.DataFrame, name: str) -> Bags:
         """Returns one bag an event.
@@ -48,15 +54,13 @@ class Feature:
         Raises:
             InputError: if the frame has no such column, or one that gives no ids.
         """
-        columns = [
-            column_of(frame, column, f"features.{name}") for column in self.columns or (name,)
-        ]
+        columns = [column_of(frame, c, f"features.{name}") for c in self.columns or (name,)]
         weights = (
             None
             if self.weights is None
             else column_of(frame, self.weights, f"features.{name}.weights")
         )
-        return bags_of(columns[0] if len(columns) == 1 else _cross(columns, name), weights)
+        return bags_of(columns[0], weights) if len(columns) == 1 else _cross(columns, name)
 
 
 @dataclass(frozen=True)
@@ -71,14 +75,14 @@ class Dense:
     columns: tuple[str, ...] = ()
     transform: Literal["none", "log1p"] = "none"
 
-    def array(self, frame: pl.DataFrame) -> NDArray[np.float32]:
-        """Returns the values, float32 (n, number of columns).
+    def array(self, frame: pl.DataFrame, n: int) -> NDArray[np.float32]:
+        """Returns the values of n events, float32 (n, number of columns).
 
         Raises:
             InputError: if the frame has no such column, or one without finite numbers.
         """
         columns = [self._column(frame, name) for name in self.columns]
-        return np.column_stack(columns) if columns else np.zeros((len(frame), 0), np.float32)
+        return np.column_stack(columns) if columns else np.zeros((n, 0), np.float32)
 
     def _column(self, frame: pl.DataFrame, name: str) -> NDArray[np.float32]:
         column = column_of(frame, name, "dense.columns")
@@ -95,20 +99,21 @@ class Dense:
         ).astype(np.float32)
 
 
-def _cross(columns: list[pl.Series], name: str) -> pl.Series:
-    """Joins the values of each event as text; null where one is missing."""
+def _cross(columns: list[pl.Series], name: str) -> Bags:
+    """Gives the ids of the values joined as text; an event that misses one has none."""
     frame = pl.DataFrame([column.alias(str(k)) for k, column in enumerate(columns)])
     lists = [column for column in frame.columns if isinstance(frame[column].dtype, pl.List)]
+    joined = pl.concat_str(frame.columns, separator="|").alias(name)
+    if not lists:
+        return bags_of(frame.select(joined).to_series())
     if len(lists) > 1:
         raise InputError(
             f"features.{name} crosses {len(lists)} list columns; at most one may be a list"
         )
-    joined = pl.concat_str(frame.columns, separator="|").alias(name)
-    if not lists:
-        return frame.select(joined).to_series()
-    numbered = frame.with_row_index("event")
-    apart = numbered.explode(lists[0]).group_by("event").agg(joined)
-    return numbered.join(apart, on="event", how="left", maintain_order="left")[name]
+    numbered = frame.with_row_index("event").filter(pl.col(lists[0]).list.len() > 0)
+    apart = numbered.explode(lists[0]).select("event", joined).drop_nulls()
+    lengths = np.bincount(apart["event"].to_numpy(), minlength=len(frame))
+    return Bags(ids_of(apart[name]), np.cumsum(lengths) - lengths, lengths)
 
 
 def column_of(frame: pl.DataFrame, name: str, where: str) -> pl.Series:

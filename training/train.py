@@ -21,7 +21,7 @@ from training.interruption import Interrupted, Interruption
 from training.metrics import Metrics, evaluate
 from training.report import Result, draw_curve, write_summary
 from training.reporting import Reporter, Silent
-from training.splits import Parts
+from training.splits import ColumnSplit, Parts
 from training.state import Session
 from training.step import predict, train_step
 
@@ -89,7 +89,10 @@ def read(config: RunConfig) -> tuple[Events, Parts]:
     Raises:
         InputError: if there is nothing to train on.
     """
-    events = load_events(config.data.read(), config.events, config.features, config.dense)
+    keep = [config.split.column] if isinstance(config.split, ColumnSplit) else []
+    events = load_events(
+        config.data.read(), config.events, config.features, config.dense, keep=keep
+    )
     parts = config.split.parts(events)
     if not len(parts.train):
         raise InputError(f"the train part of {len(events):,} events is empty; look at [split]")

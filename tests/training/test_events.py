@@ -130,6 +130,24 @@ def test_what_does_not_fit_is_named(
         events_of(features, **config)
 
 
+def test_columns_that_nobody_uses_are_not_carried_along() -> None:
+    frame = load_events(
+        FRAME,
+        EventsConfig(label="rating > 1"),
+        {"what": Feature()},
+        Dense(("price",)),
+        keep=["who"],
+    ).frame
+    assert set(frame.columns) == {"what", "price", "who"}
+
+
+def test_weights_belong_to_one_list() -> None:
+    with pytest.raises(ConfigError, match="weights belong to one list column"):
+        Feature(columns=("who", "tags"), weights="price")
+    with pytest.raises(InputError, match="crosses 2 list columns"):
+        events_of({"pair": Feature(columns=("tags", "tags"))})
+
+
 def test_dense_columns_must_hold_numbers() -> None:
     with pytest.raises(InputError, match="dense column 'who' must hold numbers, got String"):
         events_of(dense=Dense(("who",)))

@@ -79,6 +79,29 @@ def test_one_and_two_threads_train_the_same_bits(
     assert one.test == two.test and one.records == two.records
 
 
+def test_weights_of_a_bag_count(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    indices, values = rng.integers(0, 20, 4000), rng.choice([-1, 1], 4000)
+    labels = (rng.normal(0, 3, 20)[indices] * values > 0).astype(int)
+    for name, part in (("train", slice(0, 3000)), ("test", slice(3000, None))):
+        lines = zip(labels[part], indices[part], values[part], strict=True)
+        (tmp_path / name).write_text("".join(f"{y} {i}:{v}\n" for y, i, v in lines))
+    config = config_of(
+        tmp_path,
+        data={"kind": "libfm", "paths": [str(tmp_path / "train"), str(tmp_path / "test")]},
+        events={"label": "label", "time": "part"},
+        split={"kind": "column", "train": 0, "validation": 2, "test": 1},
+        features={
+            "user": {"columns": ["indices"], "weights": "values"},
+            "item": {"columns": ["part"]},
+        },
+        dense={"columns": []},
+        table={"dim": 8, "lr": 0.3, "pooling": "sum"},
+    )
+    # the sign of the weight decides: without weights the AUC would be one half
+    assert train(config, tmp_path / "run").test.auc > 0.95
+
+
 def test_another_seed_trains_other_bits(planted: tuple[Path, np.ndarray], tmp_path: Path) -> None:
     first, second = (
         train(config_of(planted[0], seed=seed, train={"epochs": 1}), tmp_path / str(seed))
