@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,6 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Interrupted as interrupted:
         print(f"recsys-train: {interrupted}", file=sys.stderr)
         return 128 + interrupted.signal_number
+    except KeyboardInterrupt:  # while reading the data, or by a second Ctrl-C
+        print(
+            "recsys-train: stopped at once; --resume needs an earlier checkpoint", file=sys.stderr
+        )
+        return 128 + signal.SIGINT
     return 0
 
 

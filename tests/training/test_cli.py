@@ -74,6 +74,17 @@ def test_an_error_is_one_sentence(
     assert not (tmp_path / "run").exists()
 
 
+def test_an_interruption_before_training_is_said_in_words(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.train.read", interrupt)
+    assert main([str(config), "--output", str(config.parent / "run")]) == 130
+    assert "stopped at once" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_checkpoint_and_says_how_to_go_on(
     config: Path, tmp_path: Path, number: signal.Signals
