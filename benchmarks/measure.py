@@ -18,6 +18,9 @@ from typing import Any, TypeVar
 Work = TypeVar("Work")
 
 
+REST_S = 0.01
+
+
 @dataclass(frozen=True)
 class Result:
     """One measured figure; `value` is what the summary holds.
@@ -50,7 +53,12 @@ class Result:
 
 
 def seconds(run: Callable[[Work], object], item: Work) -> float:
-    """Times `run(item)` by the monotonic clock."""
+    """Times `run(item)` by the monotonic clock, after a rest.
+
+    OpenMP's threads spin for milliseconds after a call, and whoever is timed then shares a core
+    with them: each side starts when the other's threads have gone to sleep.
+    """
+    time.sleep(REST_S)
     start = time.perf_counter()
     run(item)
     return time.perf_counter() - start

@@ -41,7 +41,7 @@ class Hashed:
     Among n distinct ids about n * (n - 1) / (2 * rows) pairs do.
 
     Example:
-        >>> Hashed(rows=2).map(np.array([7, 8, 9])).max() < 2
+        >>> bool(Hashed(rows=2).map(np.array([7, 8, 9])).max() < 2)
         True
     """
 

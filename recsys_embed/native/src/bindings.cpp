@@ -74,6 +74,7 @@ BagOutput gradients_of(const InRows& in) {
 }
 
 bool rows_finite(const InRows& a) {
+  if (row_stride(a) == a.shape(1)) return kernels().all_finite(a.data(), a.shape(0) * a.shape(1));
   for (std::size_t i = 0; i < a.shape(0); ++i) {
     if (!kernels().all_finite(a.data() + i * row_stride(a), a.shape(1))) return false;
   }

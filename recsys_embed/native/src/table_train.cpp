@@ -102,7 +102,7 @@ Evicted Table::train(const Batch& batch, const Units& units, const Missing& miss
   const auto pool = Threads::pool();
   const AccessGate::Writer writer(gate_);
   Evicted evicted = begin_training(batch.now);
-  const std::size_t n = batch.ids.size(), parts = parts_for(*pool, n + units.count);
+  const std::size_t n = batch.ids.size(), parts = stretches_for(*pool, n + units.count);
   if (parts_.size() < parts) parts_.resize(parts);
   for (Part& part : parts_) {
     part.missing.clear();
@@ -113,7 +113,7 @@ Evicted Table::train(const Batch& batch, const Units& units, const Missing& miss
     const std::size_t last = part + 1 == parts ? units.count : unit_at(units, 0, n * (part + 1) / parts);
     read_units(batch, units, first, last, parts == 1, parts_[part]);
   });
-  if (parts > 1) touch_all(*pool, batch, parts);
+  if (parts > 1) touch_all(*pool, batch, parts_for(*pool, n));
   admit_missing(batch, evicted);
   initialize_new(*pool);
   pool->run(parts, [&](std::size_t part) {

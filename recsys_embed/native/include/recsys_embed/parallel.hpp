@@ -43,57 +43,72 @@ class ThreadPool {
       for (std::size_t part = 0; part < parts; ++part) work(part);
       return;
     }
-    const std::function<void(std::size_t)> job = [&work](std::size_t part) { work(part); };
-    start(parts, job);
-    take_parts(job, parts);
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [this] { return busy_ == 0; });
-    job_ = nullptr;
+    const std::function<void(std::size_t)> each = [&work](std::size_t part) { work(part); };
+    const auto job = std::make_shared<Job>(each, parts);
+    publish(job);
+    take_parts(*job);
+    await(*job);
   }
 
  private:
-  void start(std::size_t parts, const std::function<void(std::size_t)>& job) {
+  // A worker that wakes late finds no part left and leaves `work` alone: nobody waits for it, be it
+  // that another program's threads hold its core.
+  struct Job {
+    Job(const std::function<void(std::size_t)>& each, std::size_t count) : work(each), parts(count) {}
+    const std::function<void(std::size_t)>& work;
+    const std::size_t parts;
+    std::atomic<std::size_t> next{0}, done{0};
+  };
+
+  void publish(std::shared_ptr<Job> job) {
     {
       const std::lock_guard lock(mutex_);
-      job_ = &job;
-      parts_ = parts;
-      next_ = 0;
-      busy_ = threads_.size();
-      ++generation_;
+      job_ = std::move(job);
+      announced_.store(++generation_, std::memory_order_release);
     }
-    announced_.store(generation_, std::memory_order_release);
     wake_.notify_all();
   }
 
   // noexcept: an exception would unwind a job that other threads are still at.
-  void take_parts(const std::function<void(std::size_t)>& job, std::size_t parts) noexcept {
-    for (std::size_t part = next_++; part < parts; part = next_++) job(part);
+  void take_parts(Job& job) noexcept {
+    for (std::size_t part = job.next++; part < job.parts; part = job.next++) {
+      job.work(part);
+      if (++job.done < job.parts) continue;
+      const std::lock_guard lock(mutex_);
+      done_.notify_all();
+    }
   }
 
-  // A worker looks out for the next job for some microseconds before it sleeps: the loops of one
-  // call follow each other closely, and waking a sleeper costs more than a short loop.
-  void look_out(std::size_t seen) const {
-    for (int i = 0; i < 4000 && announced_.load(std::memory_order_acquire) == seen; ++i) {
+  // The loops of one call follow each other closely, and waking a sleeper costs more than a short
+  // loop: look out for some microseconds before sleeping.
+  template <class Ready>
+  static void look_out(Ready&& ready) {
+    for (int i = 0; i < 4000 && !ready(); ++i) {
 #if defined(__x86_64__)
       __builtin_ia32_pause();
 #endif
     }
   }
 
+  void await(const Job& job) {
+    const auto is_done = [&job] { return job.done.load() == job.parts; };
+    look_out(is_done);
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, is_done);
+    job_.reset();
+  }
+
   void serve() {
     std::size_t seen = 0;
     for (;;) {
-      look_out(seen);
+      look_out([&] { return announced_.load(std::memory_order_acquire) != seen; });
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
       if (stopping_) return;
       seen = generation_;
-      const auto* job = job_;
-      const std::size_t parts = parts_;
+      const std::shared_ptr<Job> job = job_;
       lock.unlock();
-      take_parts(*job, parts);
-      lock.lock();
-      if (--busy_ == 0) done_.notify_one();
+      if (job != nullptr) take_parts(*job);
     }
   }
 
@@ -101,9 +116,9 @@ class ThreadPool {
   std::mutex turn_;
   std::mutex mutex_;
   std::condition_variable wake_, done_;
-  const std::function<void(std::size_t)>* job_ = nullptr;
-  std::size_t parts_ = 0, busy_ = 0, generation_ = 0;
-  std::atomic<std::size_t> next_{0}, announced_{0};
+  std::shared_ptr<Job> job_;
+  std::size_t generation_ = 0;
+  std::atomic<std::size_t> announced_{0};
   bool stopping_ = false;
 };
 

@@ -16,10 +16,15 @@ inline std::size_t parts_for(const ThreadPool& pool, std::size_t items) {
   return std::clamp<std::size_t>(items / kMinItemsPerPart, 1, pool.size());
 }
 
+// More stretches than threads: who is held up takes fewer of them.
+inline std::size_t stretches_for(const ThreadPool& pool, std::size_t items) {
+  return pool.size() == 1 ? 1 : std::clamp<std::size_t>(items / kMinItemsPerPart, 1, 4 * pool.size());
+}
+
 // Calls work(part, first, last) for equal stretches of [0, n).
 template <class Work>
 void spread(ThreadPool& pool, std::size_t n, Work&& work) {
-  const std::size_t parts = parts_for(pool, n);
+  const std::size_t parts = stretches_for(pool, n);
   pool.run(parts, [&](std::size_t part) { work(part, n * part / parts, n * (part + 1) / parts); });
 }
 
@@ -27,7 +32,7 @@ void spread(ThreadPool& pool, std::size_t n, Work&& work) {
 template <class Work>
 void spread_bags(ThreadPool& pool, const std::int64_t* offsets, std::size_t bags, Work&& work) {
   const auto total = static_cast<std::size_t>(offsets[bags]) + bags;
-  const std::size_t parts = parts_for(pool, total);
+  const std::size_t parts = stretches_for(pool, total);
   const auto start = [&](std::size_t part) {
     const std::size_t wanted = total * part / parts;
     std::size_t low = 0, high = bags;
