@@ -45,12 +45,12 @@ class Draw:
         return self._row_of_rank[ranks].astype(np.int64)
 
 
-def bags(draw: Draw, num_bags: int, bag_size: int, per_round: int, rounds: int) -> list[list[Bags]]:
-    """Gives `rounds` lists of `per_round` batches, all different."""
+def bags(draw: Draw, num_bags: int, bag_size: int, per_call: int, calls: int) -> list[list[Bags]]:
+    """Gives `calls` lists of `per_call` batches, all different."""
     offsets = np.arange(0, num_bags * bag_size + 1, bag_size, dtype=np.int64)
 
     def one() -> Bags:
         dense = draw(num_bags * bag_size)
         return Bags(ids_of(dense), dense, offsets)
 
-    return [[one() for _ in range(per_round)] for _ in range(rounds)]
+    return [[one() for _ in range(per_call)] for _ in range(calls)]

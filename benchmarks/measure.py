@@ -1,4 +1,4 @@
-"""Paired timing: both sides on the same fresh work, in alternating order, medians over rounds."""
+"""Paired timing: both sides on the same fresh work in alternating blocks, medians over blocks."""
 
 import argparse
 import datetime
@@ -17,8 +17,7 @@ from typing import Any, TypeVar
 
 Work = TypeVar("Work")
 
-
-REST_S = 0.01
+WARMUP_CALLS, KEPT_CALLS = 2, 4
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,7 @@ class Result:
 
 
 def seconds(run: Callable[[Work], object], item: Work) -> float:
-    """Times `run(item)` by the monotonic clock, after a rest.
-
-    OpenMP's threads spin for milliseconds after a call, and whoever is timed then shares a core
-    with them: each side starts when the other's threads have gone to sleep.
-    """
-    time.sleep(REST_S)
+    """Times `run(item)` by the monotonic clock."""
     start = time.perf_counter()
     run(item)
     return time.perf_counter() - start
@@ -68,33 +62,41 @@ def paired(
     ours: Callable[[Work], object],
     peer: Callable[[Work], object],
     work: Sequence[Work],
-    warmup: int = 2,
+    warmup: int = WARMUP_CALLS,
+    kept: int = KEPT_CALLS,
 ) -> list[tuple[float, float]]:
-    """Gives the seconds of (ours, peer) on each item of `work`, alternating who begins.
+    """Gives the mean seconds a call of (ours, peer) in each block, alternating who begins.
 
-    An item is used once, so neither side meets data it has just left in the cache; all are made
-    beforehand, because making one between two rounds would empty the cache of the rows that
-    training keeps there. The first `warmup` items are not kept.
+    A block is `warmup + kept` calls of one side on items that it meets once, then the other side's
+    on the same: each is timed in its own steady state, as in a training loop. The first `warmup`
+    calls are not kept, since OpenMP's threads spin on their cores for 8 ms after the last call of
+    whoever used them, and the caches are still the other side's.
     """
+    size = warmup + kept
     pairs = []
-    for number, item in enumerate(work):
+    for number, start in enumerate(range(0, len(work) - size + 1, size)):
+        items = work[start : start + size]
         if number % 2:
-            theirs, own = seconds(peer, item), seconds(ours, item)
+            theirs, own = _block(peer, items, warmup), _block(ours, items, warmup)
         else:
-            own, theirs = seconds(ours, item), seconds(peer, item)
+            own, theirs = _block(ours, items, warmup), _block(peer, items, warmup)
         pairs.append((own, theirs))
-    return pairs[warmup:]
+    return pairs
+
+
+def _block(run: Callable[[Work], object], items: Sequence[Work], warmup: int) -> float:
+    return statistics.fmean([seconds(run, item) for item in items][warmup:])
 
 
 def speedup(
     key: str, pairs: Sequence[tuple[float, float]], units: float, unit: str, target: float | None
 ) -> Result:
-    """Turns paired seconds into the median of the per-round ratios, with both median rates.
+    """Turns paired seconds into the median of the blocks' ratios, with both median rates.
 
     Args:
         key: its name in the summary.
-        pairs: seconds of (ours, peer) for each round.
-        units: units of work in one round.
+        pairs: seconds a call of (ours, peer) in each block.
+        units: units of work in one call.
         unit: what the rates are in.
         target: the least ratio to reach.
     """

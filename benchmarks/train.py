@@ -19,14 +19,14 @@ from torchrec.modules.fused_embedding_modules import FusedEmbeddingBagCollection
 from torchrec.optim import RowWiseAdagrad
 
 from benchmarks.criteo import KEYS, NUM_DENSE, Batch, batches, raw_ids, sizes
-from benchmarks.measure import Result, paired, parser, report, speedup
+from benchmarks.measure import KEPT_CALLS, WARMUP_CALLS, Result, paired, parser, report, speedup
 from benchmarks.memory import peak_bytes
 from benchmarks.table import set_threads
 from recsys_embed.nn import EmbeddingBagCollection
 
 DIM, BATCH_SIZE, LEARNING_RATE, FILL_BATCH = 16, 2048, 0.01, 32_768
 BOTTOM, TOP = [512, 256, DIM], [512, 256, 1]
-PER_ROUND, WARMUP = 4, 2
+PER_CALL = 4
 
 
 class Side:
@@ -83,10 +83,10 @@ def _tables(total: int) -> list[EmbeddingBagConfig]:
     ]
 
 
-def speed(total: int, rounds: int) -> Iterator[Result]:
+def speed(total: int, blocks: int) -> Iterator[Result]:
     """Measures whole training steps, then those of the collections alone."""
-    drawn = batches(total, BATCH_SIZE, (rounds + WARMUP) * PER_ROUND)
-    work = [drawn[start : start + PER_ROUND] for start in range(0, len(drawn), PER_ROUND)]
+    drawn = batches(total, BATCH_SIZE, blocks * (WARMUP_CALLS + KEPT_CALLS) * PER_CALL)
+    work = [drawn[start : start + PER_CALL] for start in range(0, len(drawn), PER_CALL)]
     own, peer = ours(total), torchrec(total)
     for key, target, take in (
         ("train_vs_torchrec", 1.0, Side.train),
@@ -94,8 +94,8 @@ def speed(total: int, rounds: int) -> Iterator[Result]:
     ):
         for threads, suffix in ((2, ""), (1, "_t1")):
             set_threads(threads)
-            timed = paired(lambda w: take(own, w), lambda w: take(peer, w), work, WARMUP)  # noqa: B023
-            yield speedup(key + suffix, timed, PER_ROUND * BATCH_SIZE, "examples/s", target)
+            timed = paired(lambda w: take(own, w), lambda w: take(peer, w), work)  # noqa: B023
+            yield speedup(key + suffix, timed, PER_CALL * BATCH_SIZE, "examples/s", target)
 
 
 def memory(total: int) -> Iterator[Result]:
@@ -122,7 +122,7 @@ def main() -> None:
         print(peak_bytes())
         return
     results = []
-    for section in (speed(total, 5 if given.quick else 20), memory(total)):
+    for section in (speed(total, 3 if given.quick else 8), memory(total)):
         for result in section:
             results.append(result)
             print(f"{result.key}: {result.value:.3g} {result.verdict}", flush=True)
