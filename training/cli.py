@@ -4,15 +4,21 @@ import argparse
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from training import commands
+
 EPILOG = """\
+commands, each with a --help of its own:
+COMMANDS
+
 examples:
   recsys-train configs/online-retail/dlrm.toml
   recsys-train configs/online-retail/dlrm.toml --set 'table.row_map={kind="hashed", rows=1000}'
   recsys-train configs/frappe/dnn.toml --seed 2 --output runs/frappe-2
   recsys-train configs/frappe/dnn.toml --resume
+  recsys-train reproduce unified-ml100k
 
 A config names the data, what of it is an event, the features and their tables, the model, and how
 long to train; configs/ holds commented ones. The output folder gets
@@ -28,14 +34,19 @@ Data that may not be shipped is looked for in the folder that RECSYS_DATA names 
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Builds the parser; its help is the manual."""
+    """Builds the parser of `recsys-train CONFIG`; its help is the manual."""
+    listed = [f"  recsys-train {name:14} {commands.summary(name)}" for name in commands.names()]
     parser = argparse.ArgumentParser(
         prog="recsys-train",
         description="Train a recommender on collisionless, expirable embedding tables.",
-        epilog=EPILOG,
+        epilog=EPILOG.replace("COMMANDS", "\n".join(listed)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("config", type=Path, help="a run in TOML")
+    parser.add_argument(
+        "config",
+        type=Path,
+        help="a run in TOML; or a command, see below (a config of that name: ./NAME)",
+    )
     parser.add_argument(
         "--set",
         dest="assignments",
@@ -58,13 +69,21 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns 0, 2 for bad input, 128 + the signal's number if interrupted."""
-    options = make_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given and given[0] in commands.names():
+        return guarded(lambda: commands.run(given[0], given[1:]))
+    options = make_parser().parse_args(given)
+    return guarded(lambda: run(options), "; --resume needs an earlier checkpoint")
+
+
+def guarded(work: Callable[[], int], advice: str = "") -> int:
+    """Does the work; says errors and interruptions in a sentence, and gives the exit status."""
     # Only now, so that --help answers at once: torch and torchrec take seconds to import.
     from recsys_embed.errors import RecsysEmbedError
     from training.interruption import Interrupted
 
     try:
-        run(options)
+        return work()
     except RecsysEmbedError as error:
         print(f"recsys-train: {error}", file=sys.stderr)
         return 2
@@ -72,15 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"recsys-train: {interrupted}", file=sys.stderr)
         return 128 + interrupted.signal_number
     except KeyboardInterrupt:  # while reading the data, or by a second Ctrl-C
-        print(
-            "recsys-train: stopped at once; --resume needs an earlier checkpoint", file=sys.stderr
-        )
+        print(f"recsys-train: stopped at once{advice}", file=sys.stderr)
         return 128 + signal.SIGINT
-    return 0
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     """Trains as the options say, and prints the figures."""
+    refuse_unknown_command(options.config)
     # torchrec's import makes torch warn of a rename that concerns neither of us.
     logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)
     from rich.console import Console
@@ -106,6 +123,23 @@ def run(options: argparse.Namespace) -> None:
         f" {result.snapshot}",
         soft_wrap=True,
     )
+    return 0
+
+
+def refuse_unknown_command(config: Path) -> None:
+    """Refuses a word that is neither a file nor a command.
+
+    Raises:
+        ConfigError: naming the commands.
+    """
+    from recsys_embed.config import near
+    from recsys_embed.errors import ConfigError
+
+    if config.parent == Path() and not config.suffix and not config.exists():
+        raise ConfigError(
+            f"{config.name!r} is neither a config nor a command; "
+            + near(config.name, commands.names())
+        )
 
 
 if __name__ == "__main__":
