@@ -15,6 +15,7 @@ namespace nb = nanobind;
 using namespace nb::literals;
 using namespace recsys_embed;
 
+void bind_graph(nb::module_& m);  // bind_graph.cpp
 void bind_group(nb::module_& m);  // bind_group.cpp
 
 namespace {
@@ -360,6 +361,7 @@ NB_MODULE(_core, m) {
     }
   });
   bind_table(m);
+  bind_graph(m);
   bind_group(m);
   nb::class_<FrozenIndex>(m, "IdIndex")
       .def(
