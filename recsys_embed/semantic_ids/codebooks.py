@@ -113,7 +113,7 @@ class Codebooks:
         Raises:
             InputError: for another width, or naming the first content that is not finite.
         """
-        given = contents_of(contents, self.width)
+        given = checked_contents(contents, self.width)
         return self._nearest.encode(self.encoder(given) if self.encoder else given)
 
     def decode(self, codes: ArrayLike) -> Floats:
@@ -125,7 +125,7 @@ class Codebooks:
         Raises:
             InputError: for more columns than levels or codes that do not exist.
         """
-        given = codes_of(codes, self.levels, self.codes)
+        given = checked_codes(codes, self.levels, self.codes)
         total = np.zeros((len(given), self.vectors.shape[2]), np.float32)
         for level in range(given.shape[1]):
             total += self.vectors[level][given[:, level]]
@@ -146,13 +146,13 @@ class Codebooks:
 
     def relative_error(self, contents: ArrayLike) -> float:
         """Gives sum |x - reconstruction|^2 / sum |x|^2 over N contents; 0 where all x are 0."""
-        given = contents_of(contents, self.width).astype(np.float64)
+        given = checked_contents(contents, self.width).astype(np.float64)
         missed = np.square(given - self.reconstruct(self.encode(given))).sum()
         whole = np.square(given).sum()
         return float(missed / whole) if whole else 0.0
 
 
-def contents_of(contents: ArrayLike, width: int) -> Floats:
+def checked_contents(contents: ArrayLike, width: int) -> Floats:
     """Checks contents (N, width) and gives them as float32."""
     given = np.asarray(contents)
     if given.ndim != 2 or given.shape[1] != width or given.dtype.kind not in "fiu":
@@ -162,7 +162,7 @@ def contents_of(contents: ArrayLike, width: int) -> Floats:
     return np.ascontiguousarray(given, np.float32)
 
 
-def codes_of(codes: ArrayLike, levels: int, per_level: int) -> Codes:
+def checked_codes(codes: ArrayLike, levels: int, per_level: int) -> Codes:
     """Checks codes (N, up to `levels`), each in [0, per_level), and gives them as int32."""
     given = np.asarray(codes)
     if given.ndim != 2 or given.shape[1] > levels or given.dtype.kind not in "iu":

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recsys_embed.errors import ConfigError, InputError
-from recsys_embed.semantic_ids.codebooks import MAX_CODES, Codebooks, contents_of
+from recsys_embed.semantic_ids.codebooks import MAX_CODES, Codebooks, checked_contents
 from recsys_embed.semantic_ids.kmeans import kmeans
 from recsys_embed.semantic_ids.nearest import Floats, NearestCodes
 
@@ -92,7 +92,7 @@ def sample_of(contents: ArrayLike, codes: int, most: int, seed: int) -> Floats:
         InputError: for fewer items than codes, or naming the first content that is not finite.
     """
     given = np.asarray(contents)
-    checked = contents_of(given, given.shape[1] if given.ndim == 2 else 0)
+    checked = checked_contents(given, given.shape[1] if given.ndim == 2 else 0)
     if len(checked) < codes:
         raise InputError(
             f"{len(checked)} items are fewer than the {codes} codes of a level; use at most"
