@@ -15,6 +15,7 @@ from recsys_embed.errors import (
 )
 from recsys_embed.hashing import hash_string, hash_strings, ids_of
 from recsys_embed.initializers import Constant, Normal, Uniform
+from recsys_embed.mapped_table import MappedTable, make_table
 from recsys_embed.optimizers import FTRL, SGD, Adagrad, Adam, RowwiseAdagrad
 from recsys_embed.row_maps import Collisionless, Hashed
 from recsys_embed.rules import Admission, Budget, FeatureRule
@@ -46,6 +47,7 @@ __all__ = [
     "Hashed",
     "InputError",
     "Lookup",
+    "MappedTable",
     "Member",
     "MissingIdError",
     "Normal",
@@ -65,6 +67,7 @@ __all__ = [
     "hash_strings",
     "ids_of",
     "initial_values",
+    "make_table",
     "num_threads",
     "set_num_threads",
 ]

@@ -2,7 +2,7 @@
 
 import time as system_time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, Literal, NoReturn, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,8 +19,9 @@ from recsys_embed.arrays import (
 )
 from recsys_embed.config import near
 from recsys_embed.cut import COUNTERS, Cut
-from recsys_embed.errors import InputError, MissingIdError
+from recsys_embed.errors import ConfigError, InputError, MissingIdError
 from recsys_embed.native_table import make_native
+from recsys_embed.row_maps import Collisionless
 from recsys_embed.table_config import TableConfig
 from recsys_embed.table_types import Evicted, Lookup, RowBlock, Rows, TableStats
 
@@ -59,6 +60,7 @@ class CollisionlessTable:
     """
 
     def __init__(self, config: TableConfig) -> None:
+        self._refuse_row_map(config)
         self.config = config
         self._native = make_native(config)
         self._features = {rule.name: i for i, rule in enumerate(config.features)}
@@ -80,10 +82,10 @@ class CollisionlessTable:
             InputError: for a wrong dtype, shape or stride.
             MissingIdError: under "error", naming ids without a row.
         """
-        ids = self._row_ids(ids)
+        ids = as_ids(ids)
         values = as_output(out, len(ids), self.config.dim)
         policy, vector = self._missing(missing)
-        self._read(self._native.lookup, ids, values, policy, vector)
+        self._call(self._native.lookup, ids, values, policy, vector)
         return values
 
     def lookup_pooled(
@@ -113,13 +115,13 @@ class CollisionlessTable:
             InputError: for a wrong dtype, shape or stride, or offsets that decrease or overrun.
             MissingIdError: under "error", naming ids without a row.
         """
-        ids = self._row_ids(ids)
+        ids = as_ids(ids)
         offsets = as_offsets(offsets, len(ids), num_features)
         factors = as_weights(weights, len(ids))
         values = self._pooled_output(out, offsets, num_features)
         policy, vector = self._missing(missing)
         mean = _is_mean(mode)
-        self._read(self._native.lookup_pooled, ids, offsets, values, factors, mean, policy, vector)
+        self._call(self._native.lookup_pooled, ids, offsets, values, factors, mean, policy, vector)
         return values
 
     def train_lookup(
@@ -154,9 +156,8 @@ class CollisionlessTable:
         Raises:
             InputError: for a wrong dtype, shape, stride, feature or time; nothing is changed.
         """
-        ids = self._row_ids(ids)
-        is_one = isinstance(feature, str) or not isinstance(feature, Sequence)
-        several = cast(Sequence[int | str], [feature] if is_one else feature)
+        ids = as_ids(ids)
+        several = feature if is_several(feature) else [cast(int | str, feature)]
         features = [self._feature(f) for f in several]
         offsets = np.array([0, len(ids)]) if feature_offsets is None else feature_offsets
         offsets = as_offsets(offsets, len(ids), len(features))
@@ -195,7 +196,7 @@ class CollisionlessTable:
         Raises:
             InputError: as for both; nothing is changed.
         """
-        ids = self._row_ids(ids)
+        ids = as_ids(ids)
         numbers = [self._feature(f) for f in features]
         offsets = as_offsets(offsets, len(ids), len(numbers))
         factors = as_weights(weights, len(ids))
@@ -283,7 +284,7 @@ class CollisionlessTable:
         Raises:
             InputError: for a wrong dtype, shape or stride, or a value that is NaN or infinite.
         """
-        ids = self._row_ids(ids)
+        ids = as_ids(ids)
         values = as_matrix(values, len(ids), self.config.dim, "values")
         if not np.isfinite(values).all():
             raise InputError("values must be finite, got NaN or infinity")
@@ -296,7 +297,7 @@ class CollisionlessTable:
         Returns:
             The ids that had a row.
         """
-        return _evicted(self._native.evict(self._row_ids(ids)))
+        return _evicted(self._native.evict(as_ids(ids)))
 
     def expire(self, now: int | None = None, *, max_rows: int | None = None) -> Evicted:
         """Takes away the rows whose age is at least their feature's time to live.
@@ -324,7 +325,7 @@ class CollisionlessTable:
 
     def contains(self, ids: ArrayLike) -> NDArray[np.bool_]:
         """Says of each id whether it has a row, shape (N,)."""
-        ids = self._row_ids(ids)
+        ids = as_ids(ids)
         out = np.empty(len(ids), np.bool_)
         self._native.contains(ids, out)
         return out
@@ -366,7 +367,7 @@ class CollisionlessTable:
 
     def initial_values(self, ids: ArrayLike) -> NDArray[np.float32]:
         """Gives the weights with which training would begin these ids, shape (N, D)."""
-        ids = self._row_ids(ids)
+        ids = as_ids(ids)
         out = np.empty((len(ids), self.config.dim), np.float32)
         self._native.initial_values(ids, out)
         return out
@@ -449,8 +450,12 @@ class CollisionlessTable:
                 raise InputError(f"cannot restore the admission sketch: {error}") from None
         self._native.restore_meta(seq, clock_s, [counters[name] for name in COUNTERS])
 
-    def _row_ids(self, ids: ArrayLike) -> NDArray[np.int64]:
-        return self.config.row_map.map(as_ids(ids))
+    def _refuse_row_map(self, config: TableConfig) -> None:
+        if not isinstance(config.row_map, Collisionless):
+            raise ConfigError(
+                f"table {config.name!r} has a {config.row_map.kind} row map, behind which ids share"
+                " rows; make it with recsys_embed.make_table"
+            )
 
     def _handle(
         self, rows: Rows | ArrayLike
@@ -459,7 +464,7 @@ class CollisionlessTable:
             if rows.owner is not self._native:
                 raise InputError(f"the rows handle is another table's, not {self.config.name!r}'s")
             return rows.ids, rows.rows, rows.moves
-        return self._row_ids(rows), None, 0
+        return as_ids(rows), None, 0
 
     def _pooled_output(
         self, out: Any, offsets: NDArray[np.int64], num_features: int
@@ -511,7 +516,7 @@ class CollisionlessTable:
             return int(self._native.clock())
         return _checked_time(time)
 
-    def _read(self, call: Any, ids: NDArray[np.int64], *rest: Any) -> None:
+    def _call(self, call: Any, ids: NDArray[np.int64], *rest: Any) -> None:
         try:
             call(ids, *rest)
         except native.MissingIds as error:
@@ -520,6 +525,11 @@ class CollisionlessTable:
                 f"table {self.config.name!r} has no row for {total} of {len(ids)} ids:"
                 f" {', '.join(map(str, some))}{', ...' if total > len(some) else ''}"
             ) from None
+
+
+def is_several(feature: int | str | Sequence[int | str]) -> TypeGuard[Sequence[int | str]]:
+    """Tells several features from one."""
+    return not isinstance(feature, str) and isinstance(feature, Sequence)
 
 
 def _evicted(answer: tuple[NDArray[np.int64], NDArray[np.uint8], int]) -> Evicted:

@@ -6,7 +6,7 @@ from typing import Any
 from recsys_embed.errors import ConfigError
 from recsys_embed.initializers import Initializer, Uniform
 from recsys_embed.optimizers import Adam, Optimizer, RowwiseAdagrad
-from recsys_embed.row_maps import Collisionless, RowMapConfig
+from recsys_embed.row_maps import Collisionless, HashEmbedding, Multiplexed, RowMapConfig
 from recsys_embed.rules import Admission, Budget, Clock, FeatureRule
 
 HEADER_BYTES = 32
@@ -87,9 +87,20 @@ class TableConfig:
             )
         if not 0 <= self.seed < 2**63:
             raise ConfigError(f"seed of table {self.name!r} must be in [0, 2^63), got {self.seed}")
+        self._fit_row_map(tuple(names))
         if self.sweep_rows < 0:
             raise ConfigError(
                 f"sweep_rows of table {self.name!r} must not be negative, got {self.sweep_rows}"
+            )
+
+    def _fit_row_map(self, features: tuple[str, ...]) -> None:
+        row_map = self.row_map
+        if isinstance(row_map, Multiplexed):
+            object.__setattr__(self, "row_map", row_map.of_features(features))
+        if isinstance(row_map, HashEmbedding) and row_map.dim != self.dim:
+            raise ConfigError(
+                f"the hash_embedding row map of table {self.name!r} must have the table's dim"
+                f" {self.dim}, got {row_map.dim}"
             )
 
     @staticmethod
@@ -109,6 +120,10 @@ class TableConfig:
     def dim(self) -> int:
         """Weights a row."""
         return sum(s.dim for s in self.segments)
+
+    def vector_dim(self, feature: str = "") -> int:
+        """Columns of an id's vector: a row's, times the chunks that the row map gives a feature."""
+        return self.dim * self.row_map.chunks(feature)
 
     @property
     def state_width(self) -> int:

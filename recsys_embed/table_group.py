@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,7 +67,8 @@ class TableGroup:
         members: the tables, each once.
 
     Raises:
-        ConfigError: for two tables of one name, or a mode that is neither "sum" nor "mean".
+        ConfigError: for two tables of one name, a table whose ids share rows, or a mode that is
+            neither "sum" nor "mean".
 
     Example:
         >>> from recsys_embed import TableConfig
@@ -87,6 +87,8 @@ class TableGroup:
         names = [c.name for c in configs]
         if not names or len(set(names)) != len(names):
             raise ConfigError(f"a group needs tables of distinct names, got {names}")
+        if shared := [c.name for c in configs if not isinstance(c.row_map, Collisionless)]:
+            raise ConfigError(f"a group takes collisionless tables, but ids of {shared} share rows")
         modes = [m.mode for m in self.members]
         if not set(modes) <= {"sum", "mean"}:
             raise ConfigError(f"the mode of a member must be sum or mean, got {modes}")
@@ -96,7 +98,6 @@ class TableGroup:
         self._dims = sorted({c.dim for c in configs})
         self._optimizers = tuple(tuple(s.optimizer for s in c.segments) for c in configs)
         self._needs_time = any(m.table._expires or m.table.config.clock == "wall" for m in members)
-        self._is_mapped = any(not isinstance(c.row_map, Collisionless) for c in configs)
         self._native = native.TableGroup(
             [m.table._native for m in self.members], features, [mode == "mean" for mode in modes]
         )
@@ -198,36 +199,13 @@ class TableGroup:
                 f"a group of {len(self.members)} tables needs as many starts and num_bags >= 0,"
                 f" got starts of shape {starts.shape} and num_bags {num_bags}"
             )
-        bags = GroupBags(ids, offsets, starts, num_bags, as_weights(weights, len(ids)))
-        return self._mapped(bags) if self._is_mapped else bags
+        return GroupBags(ids, offsets, starts, num_bags, as_weights(weights, len(ids)))
 
     def _now(self, time: int | None) -> list[int]:
         """Gives each table's time, or nothing if each stays at its own clock."""
         if time is None and not self._needs_time:
             return []
         return [m.table._time(time) for m in self.members]
-
-    def _mapped(self, bags: GroupBags) -> GroupBags:
-        """Gives each table ids of its own, side by side: each may map the same ids elsewhere."""
-        self._call(self._native.check, *bags)
-        spans = [
-            (s, s + n * bags.num_bags + 1) for s, n in zip(bags.starts, self._counts, strict=True)
-        ]
-        own = [bags.offsets[first:last] for first, last in spans]
-        parts = [slice(at[0], at[-1]) for at in own]
-        ids = [
-            m.table.config.row_map.map(bags.ids[part])
-            for m, part in zip(self.members, parts, strict=True)
-        ]
-        begins = list(accumulate((len(part) for part in ids), initial=0))
-        weights = bags.weights
-        return GroupBags(
-            np.concatenate(ids),
-            np.concatenate([at - at[0] + b for at, b in zip(own, begins, strict=False)]),
-            np.array(list(accumulate((len(at) for at in own[:-1]), initial=0)), np.int64),
-            bags.num_bags,
-            None if weights is None else np.concatenate([weights[part] for part in parts]),
-        )
 
     def _missing(
         self, missing: Missing, *, training: bool

@@ -1,6 +1,6 @@
 """What the calls of a table return."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,13 @@ class Rows(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """The answer of a training lookup: values, handle for the gradient call, rows lost."""
+    """The answer of a training lookup: values, handle for the gradient call, rows lost.
+
+    The handle is `Rows`, or a mapped table's `MappedRows`; only the table that gave it reads it.
+    """
 
     values: NDArray[np.float32]
-    rows: Rows
+    rows: Any
     evicted: Evicted
 
 

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsys_embed import native
 from recsys_embed.errors import InputError
+from recsys_embed.mapped_table import make_table
 from recsys_embed.table import CollisionlessTable
 from recsys_embed.table_config import TableConfig
 
@@ -30,10 +31,10 @@ def num_threads() -> int:
 
 
 def initial_values(config: TableConfig, ids: ArrayLike) -> NDArray[np.float32]:
-    """Gives the weights with which a table of this config would begin these ids, shape (N, D)."""
+    """Gives the vectors with which a table of this config would begin these ids, shape (N, D)."""
     return _empty_table(config).initial_values(ids)
 
 
 @functools.lru_cache(maxsize=64)
 def _empty_table(config: TableConfig) -> CollisionlessTable:
-    return CollisionlessTable(config)
+    return make_table(config)

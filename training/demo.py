@@ -224,7 +224,9 @@ def tell_serving(result: Result) -> None:
 
 def sharing(row_map: Hashed, ids: NDArray[np.int64]) -> float:
     """Gives the share of the ids whose row is also another's."""
-    _, inverse, counts = np.unique(row_map.map(ids), return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(
+        row_map.map(ids).rows[0], return_inverse=True, return_counts=True
+    )
     return float(np.mean(counts[inverse] > 1))
 
 

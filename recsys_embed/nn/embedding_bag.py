@@ -12,7 +12,8 @@ from recsys_embed.nn.module import TableModule
 from recsys_embed.nn.weighted import weighted_pool
 from recsys_embed.table import CollisionlessTable, Mode
 from recsys_embed.table_config import TableConfig
-from recsys_embed.table_group import Member, Rate, TableGroup
+from recsys_embed.table_group import Member, Rate
+from recsys_embed.tables_in_turn import make_group
 
 FIRST = np.zeros(1, np.int64)
 
@@ -68,7 +69,9 @@ class Embedding(SingleTableModule):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Gives (*ids.shape, D)."""
-        return self._vectors(ids).view(*ids.shape, self.table.config.dim)
+        return self._vectors(ids).view(
+            *ids.shape, self.table.config.vector_dim(self.table.config.features[0].name)
+        )
 
 
 class EmbeddingBag(SingleTableModule):
@@ -141,7 +144,7 @@ class EmbeddingBag(SingleTableModule):
         return self._run(step, input.device)
 
     def _tables_changed(self) -> None:
-        self._group = TableGroup([Member(self.table, (0,), self._mode)])
+        self._group = make_group([Member(self.table, (0,), self._mode)])
 
     def _offsets(self, ids: torch.Tensor, offsets: torch.Tensor | None) -> Any:
         if ids.dim() == 2 and offsets is None:

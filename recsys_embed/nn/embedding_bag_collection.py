@@ -20,7 +20,8 @@ from recsys_embed.nn.weighted import feature_offsets, joined, weighted_pool
 from recsys_embed.optimizers import Optimizer, RowwiseAdagrad
 from recsys_embed.rules import FeatureRule
 from recsys_embed.table import Mode
-from recsys_embed.table_group import Member, Rate, TableGroup
+from recsys_embed.table_group import Member, Rate
+from recsys_embed.tables_in_turn import make_group
 
 
 class EmbeddingBagCollection(TableModule, EmbeddingBagCollectionInterface):  # type: ignore[misc]  # torchrec ships no types
@@ -84,7 +85,9 @@ class EmbeddingBagCollection(TableModule, EmbeddingBagCollectionInterface):  # t
         self._modes: dict[str, Mode] = {t.name: pooling_type_to_str(t.pooling) for t in named}
         self._features = [(t.name, tuple(t.feature_names)) for t in named]
         self._names = [n for names in get_embedding_names_by_table(named) for n in names]
-        self._dims = [t.embedding_dim for t in named for _ in t.feature_names]
+        self._dims = [
+            config.vector_dim(feature.name) for config in configs for feature in config.features
+        ]
         self._tables_changed()
         self._places: dict[tuple[str, ...], list[Place]] = {}
 
@@ -124,7 +127,7 @@ class EmbeddingBagCollection(TableModule, EmbeddingBagCollectionInterface):  # t
         return self._run(step, batch.device())
 
     def _tables_changed(self) -> None:
-        self._group = TableGroup(
+        self._group = make_group(
             [
                 Member(self._tables[name], range(len(features)), self._modes[name])
                 for name, features in self._features

@@ -77,6 +77,9 @@ class EmbeddingCollection(TableModule, EmbeddingCollectionInterface):  # type: i
             options=table_options,
             seed=seed,
         )
+        widths = {f.name: c.vector_dim(f.name) for c in configs for f in c.features}
+        if len(set(widths.values())) > 1:
+            raise ConfigError(f"features of an EmbeddingCollection need one width, got {widths}")
         super().__init__(configs, lr=lr, missing=missing, device=device)
         self._configs, self._need_indices = named, need_indices
         self._features = [(t.name, tuple(t.feature_names)) for t in named]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 from recsys_embed.errors import InputError
+from recsys_embed.mapped_table import MappedTable
 from recsys_embed.nn.bags import Bags
 from recsys_embed.table import CollisionlessTable
-from recsys_embed.table_group import GroupRows, Rate, TableGroup
+from recsys_embed.table_group import Rate, TableGroup
+from recsys_embed.tables_in_turn import TablesInTurn
 
 
 class Trainer(Protocol):
@@ -53,14 +56,14 @@ class PooledStep:
     def __init__(
         self,
         trainer: Trainer,
-        group: TableGroup,
+        group: TableGroup | TablesInTurn,
         bags: Bags,
         starts: NDArray[np.int64],
         num_bags: int,
     ) -> None:
         self._trainer, self._group, self._num_bags = trainer, group, num_bags
         self._arrays, self._weights = (bags.ids, bags.offsets, starts), bags.weights
-        self._rows: GroupRows | None = None
+        self._rows: Any = None
 
     def read(self) -> torch.Tensor:
         """Counts, admits and reads; keeps the rows for `learn`."""
@@ -101,13 +104,28 @@ class SequenceCall:
     span: slice
     rows: Any = None
 
+    @property
+    def width(self) -> int:
+        """Columns of a vector; of all features, as a collection sees to."""
+        config = self.table.config
+        return config.vector_dim(config.features[self.features[0]].name)
+
+    def peek(self, missing: Any, out: NDArray[np.float32]) -> None:
+        """Reads without a change, into `out`."""
+        if not isinstance(self.table, MappedTable):
+            self.table.lookup(self.ids, missing=missing, out=out)
+            return
+        spans = pairwise(self.feature_offsets.tolist())
+        for feature, (a, b) in zip(self.features, spans, strict=True):
+            self.table.lookup(self.ids[a:b], missing=missing, out=out[a:b], feature=feature)
+
 
 class SequenceStep:
     """Reads one vector for each id into one (N, D) tensor, each table into its own rows."""
 
     def __init__(self, trainer: Trainer, calls: Sequence[SequenceCall]) -> None:
         self._trainer, self._calls = trainer, calls
-        self._shape = (calls[-1].span.stop, calls[-1].table.config.dim)
+        self._shape = (calls[-1].span.stop, calls[-1].width)
 
     def read(self) -> torch.Tensor:
         """Counts, admits and reads; keeps the rows for `learn`."""
@@ -129,8 +147,7 @@ class SequenceStep:
         vectors = torch.empty(self._shape)
         values = vectors.numpy()
         for call in self._calls:
-            missing = self._trainer.missing_in_evaluation()
-            call.table.lookup(call.ids, missing=missing, out=values[call.span])
+            call.peek(self._trainer.missing_in_evaluation(), values[call.span])
         return vectors
 
     def learn(self, grad: torch.Tensor) -> None:

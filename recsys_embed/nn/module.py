@@ -9,6 +9,7 @@ from torch import nn
 
 from recsys_embed.config import near
 from recsys_embed.errors import ConfigError, InputError
+from recsys_embed.mapped_table import make_table
 from recsys_embed.nn.fused import Fused, PooledStep, SequenceStep
 from recsys_embed.table import CollisionlessTable
 from recsys_embed.table_config import TableConfig
@@ -40,7 +41,7 @@ class TableModule(nn.Module):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
-        self._tables = {config.name: CollisionlessTable(config) for config in configs}
+        self._tables = {config.name: make_table(config) for config in configs}
         self._rates: dict[str, Rate] = {}
         self.set_lr(lr)
         self._time_s: int | None = None

@@ -13,6 +13,7 @@ from recsys_embed.config import near
 from recsys_embed.errors import ConfigError
 from recsys_embed.initializers import Initializer, Uniform
 from recsys_embed.optimizers import Optimizer
+from recsys_embed.row_maps import Collisionless
 from recsys_embed.rules import FeatureRule
 from recsys_embed.table_config import Segment, TableConfig
 
@@ -77,9 +78,10 @@ def _table_config(
     rest = {"seed": seed, "segments": None, **options}
     own = (rest.pop("optimizer", None), rest.pop("initializer", None))
     segments = rest.pop("segments")
+    chunks = rest.get("row_map", Collisionless()).chunks("")
     if segments is None:
         segments = (
-            Segment(config.embedding_dim, own[0] or optimizer, own[1] or _initializer(config)),
+            Segment(_row_dim(config, chunks), own[0] or optimizer, own[1] or _initializer(config)),
         )
     elif own != (None, None):
         raise ConfigError(
@@ -87,12 +89,22 @@ def _table_config(
             " give those there instead of beside them"
         )
     built = TableConfig(config.name, tuple(segments), tuple(features), **rest)
-    if built.dim != config.embedding_dim:
+    if built.dim * chunks != config.embedding_dim:
         raise ConfigError(
             f"segments of table {config.name!r} must sum to its embedding_dim"
             f" {config.embedding_dim}, got {built.dim}"
+            + (f" in each of {chunks} chunks" if chunks > 1 else "")
         )
     return built
+
+
+def _row_dim(config: BaseEmbeddingConfig, chunks: int) -> int:
+    if config.embedding_dim % chunks:
+        raise ConfigError(
+            f"table {config.name!r} has {chunks} chunks side by side, so its embedding_dim must be"
+            f" a multiple of {chunks}, got {config.embedding_dim}"
+        )
+    return int(config.embedding_dim // chunks)
 
 
 def _initializer(config: BaseEmbeddingConfig) -> Initializer:

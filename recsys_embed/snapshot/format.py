@@ -16,7 +16,8 @@ from recsys_embed.snapshot.layout import Tensor
 from recsys_embed.table_config import TableConfig
 
 FORMAT = "recsys-embed-snapshot"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
 MANIFEST = "manifest.json"
 CHECKSUM = re.compile(r"[0-9a-f]{16}")
 
@@ -62,6 +63,7 @@ class TableRecord:
     counters: dict[str, int]
     shards: tuple[ShardRecord, ...]
     admission: FileRecord | None
+    row_map: FileRecord | None = None
 
     def __post_init__(self) -> None:
         rows = sum(shard.rows for shard in self.shards)
@@ -88,7 +90,8 @@ class Manifest:
     def files(self) -> tuple[FileRecord, ...]:
         """Every file beside the manifest."""
         shards = [shard for table in self.tables.values() for shard in table.shards]
-        others = [*(table.admission for table in self.tables.values()), self.dense]
+        of_tables = [r for table in self.tables.values() for r in (table.admission, table.row_map)]
+        others = [*of_tables, self.dense]
         return (*shards, *(record for record in others if record is not None))
 
 

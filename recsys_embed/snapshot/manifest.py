@@ -8,7 +8,7 @@ from typing import Any
 from recsys_embed.config import from_dict, to_dict
 from recsys_embed.errors import ConfigError, SnapshotCorruptError, SnapshotVersionError
 from recsys_embed.snapshot.checksums import checksum
-from recsys_embed.snapshot.format import CHECKSUM, FORMAT, VERSION, Manifest
+from recsys_embed.snapshot.format import CHECKSUM, FORMAT, READABLE, VERSION, Manifest
 
 UNSIGNED = "0" * 16
 
@@ -35,9 +35,9 @@ def load_manifest(path: Path) -> tuple[Manifest, dict[str, Any]]:
         raise SnapshotCorruptError(
             f"{path}: expected the format {FORMAT!r}, found {values.get('format')!r}"
         )
-    if values.get("version") != VERSION:
+    if values.get("version") not in READABLE:
         raise SnapshotVersionError(
-            f"{path}: this library reads version {VERSION} of the format, found version"
+            f"{path}: this library reads versions up to {VERSION} of the format, found version"
             f" {values.get('version')!r}; read it with a newer recsys-embed"
         )
     try:

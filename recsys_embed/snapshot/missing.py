@@ -7,10 +7,9 @@ from recsys_embed.arrays import as_array
 from recsys_embed.config import near
 from recsys_embed.errors import InputError, MissingIdError
 from recsys_embed.table import Missing
-from recsys_embed.table_config import TableConfig
-from recsys_embed.threads import initial_values
 
-POLICIES = ["initial", "zeros", "error"]
+ROWWISE = ["initial", "zeros"]
+POLICIES = [*ROWWISE, "error"]
 NAMED_IDS = 8
 
 
@@ -32,17 +31,13 @@ def check_missing(missing: Missing, dim: int) -> None:
         )
 
 
-def missing_values(
-    missing: Missing, config: TableConfig, ids: NDArray[np.int64]
-) -> NDArray[np.float32] | float:
-    """Gives what these ids read, shape (N, D) or fit to be spread over it.
+def missing_vector(missing: Missing, table: str, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Gives the vector that these ids read.
 
     Raises:
         MissingIdError: under "error", naming some of the ids.
     """
     if not isinstance(missing, str):
         return as_array(missing)
-    if missing == "error":
-        some = ", ".join(map(str, ids[:NAMED_IDS].tolist()))
-        raise MissingIdError(f"table {config.name!r} has no row for {len(ids)} of the ids: {some}")
-    return initial_values(config, ids) if missing == "initial" else 0.0
+    some = ", ".join(map(str, ids[:NAMED_IDS].tolist()))
+    raise MissingIdError(f"table {table!r} has no row for {len(ids)} of the ids: {some}")

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from recsys_embed.cut import Cut
+from recsys_embed.row_maps import Learned
 from recsys_embed.snapshot.files import FilePlan
 from recsys_embed.snapshot.format import (
     FORMAT,
@@ -27,16 +28,17 @@ BLOCK_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class TablePlan:
-    """The files of one table: its rows in shards and, where it has any, its admission state."""
+    """The files of one table: rows in shards; where it has them, admission state and row map."""
 
     cut: Cut
     shards: list[FilePlan]
     admission: list[FilePlan]
+    row_map: list[FilePlan]
 
     @property
     def files(self) -> list[FilePlan]:
         """All of them."""
-        return self.shards + self.admission
+        return self.shards + self.admission + self.row_map
 
     def record(self, written: Mapping[str, FileRecord]) -> TableRecord:
         """Gives the table's part of the manifest once its files are written."""
@@ -48,6 +50,7 @@ class TablePlan:
             counters=self.cut.counters,
             shards=tuple(_shard_record(plan, written[plan.name]) for plan in self.shards),
             admission=_record_of(self.admission, written),
+            row_map=_record_of(self.row_map, written),
         )
 
 
@@ -113,7 +116,10 @@ def _record_of(plans: list[FilePlan], written: Mapping[str, FileRecord]) -> File
 def _plan_table(name: str, cut: Cut, shards: int) -> TablePlan:
     folder = table_directory(name)
     rows = [_plan_rows(folder, cut, part, shards) for part in range(shards)]
-    return TablePlan(cut, rows, plan_arrays(f"{folder}/admission", cut.admission))
+    row_map = cut.config.row_map
+    arrays = row_map.arrays if isinstance(row_map, Learned) else {}
+    admission = plan_arrays(f"{folder}/admission", cut.admission)
+    return TablePlan(cut, rows, admission, plan_arrays(f"{folder}/row_map", arrays))
 
 
 def _plan_rows(folder: str, cut: Cut, part: int, parts: int) -> FilePlan:

@@ -1,13 +1,14 @@
 """Snapshots opened: everything is checked first, then mapped into memory."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from recsys_embed.errors import SnapshotCorruptError, SnapshotError
+from recsys_embed.errors import ConfigError, SnapshotCorruptError, SnapshotError
+from recsys_embed.row_maps import Learned
 from recsys_embed.snapshot.directories import find_snapshot
 from recsys_embed.snapshot.format import MANIFEST, TableRecord, row_tensors
 from recsys_embed.snapshot.manifest import load_manifest
@@ -104,4 +105,15 @@ def _table(record: TableRecord, mapped: Mapping[str, Arrays]) -> SnapshotTable:
         for name in row_tensors(record.config, 0)
     }
     admission = mapped[record.admission.file] if record.admission else {}
-    return SnapshotTable(record, columns, admission)
+    return SnapshotTable(_with_row_map(record, mapped), columns, admission)
+
+
+def _with_row_map(record: TableRecord, mapped: Mapping[str, Arrays]) -> TableRecord:
+    row_map = record.config.row_map
+    if not isinstance(row_map, Learned):
+        return record
+    try:
+        whole = row_map.with_arrays(mapped[record.row_map.file] if record.row_map else {})
+    except ConfigError as error:
+        raise SnapshotCorruptError(f"table {record.config.name!r}: {error}") from None
+    return replace(record, config=replace(record.config, row_map=whole))

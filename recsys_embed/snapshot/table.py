@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,14 +10,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsys_embed import native
 from recsys_embed.arrays import as_array
-from recsys_embed.errors import SnapshotCorruptError
+from recsys_embed.config import near
+from recsys_embed.errors import InputError, SnapshotCorruptError
 from recsys_embed.hashing import ids_of
+from recsys_embed.mapped_table import make_table
+from recsys_embed.row_maps import Collisionless
+from recsys_embed.row_maps.combining import Mapped
 from recsys_embed.snapshot.format import TableRecord
-from recsys_embed.snapshot.missing import check_missing, missing_values
+from recsys_embed.snapshot.missing import ROWWISE, check_missing, missing_vector
 from recsys_embed.snapshot.restoring import refuse_other_table
 from recsys_embed.table import CollisionlessTable, Missing
 from recsys_embed.table_config import TableConfig
 from recsys_embed.table_types import RowBlock
+from recsys_embed.threads import initial_values
 
 
 class SnapshotLookup(NamedTuple):
@@ -47,34 +53,54 @@ class SnapshotTable:
         admission: Mapping[str, NDArray[Any]],
     ) -> None:
         self.config: TableConfig = record.config
+        self._of_rows = replace(record.config, row_map=Collisionless())
         self.num_rows, self.seq, self.clock_s = record.num_rows, record.seq, record.clock_s
         self.counters = record.counters
         self.columns, self.admission = columns, admission
         self._indexes: tuple[native.IdIndex, ...] | None = None
         self._lock = threading.Lock()
 
-    def lookup(self, ids: ArrayLike, *, missing: Missing = "initial") -> SnapshotLookup:
+    def lookup(
+        self, ids: ArrayLike, *, missing: Missing = "initial", feature: str | None = None
+    ) -> SnapshotLookup:
         """Reads the vectors of N ids, in their order, duplicates included.
 
         Args:
             ids: integers or strings, shape (N,).
-            missing: what an id without a row reads: "initial" (what training would start from),
-                "zeros", a float32 vector (D,), or "error".
+            missing: what a row that is not there reads: "initial" (what training would start from)
+                or "zeros"; or what an id reads that lacks a row: a float32 vector (D,), or "error".
+            feature: whose ids they are, for row maps that tell features apart; the first if None.
 
         Raises:
-            InputError: for ids that are neither integers nor strings, or another `missing`.
+            InputError: for ids that are neither integers nor strings, another `missing`, or a
+                feature that the table does not have.
             MissingIdError: under "error", naming ids without a row.
         """
-        check_missing(missing, self.config.dim)
+        name = self._feature(feature)
         wanted = np.ascontiguousarray(ids_of(as_array(ids)))
-        row_ids = self.config.row_map.map(wanted)
-        values = np.empty((len(wanted), self.config.dim), np.float32)
-        found = np.zeros(len(wanted), np.bool_)
+        return self.lookup_mapped(Mapped.of(self.config.row_map, wanted, name), missing)
+
+    def lookup_mapped(self, part: Mapped, missing: Missing = "initial") -> SnapshotLookup:
+        """Reads the vectors of ids whose rows are known already.
+
+        Raises:
+            InputError, MissingIdError: as for `lookup`.
+        """
+        check_missing(missing, self.config.dim * part.chunks)
+        rows = part.flat
+        values = np.empty((len(rows), self.config.dim), np.float32)
+        held = np.zeros(len(rows), np.bool_)
         for index, weights in zip(self.build_index(), self.columns["weights"], strict=True):
-            index.read(row_ids, weights, values, found)
-        if not found.all():
-            values[~found] = missing_values(missing, self.config, wanted[~found])
-        return SnapshotLookup(values, found)
+            index.read(rows, weights, values, held)
+        if held.all():
+            return SnapshotLookup(part.combine(values), np.ones(len(part.ids), np.bool_))
+        found = part.found_ids(held)
+        is_initial = isinstance(missing, str) and missing == "initial"
+        values[~held] = initial_values(self._of_rows, rows[~held]) if is_initial else 0.0
+        vectors = part.combine(values)
+        if not (isinstance(missing, str) and missing in ROWWISE):
+            vectors[~found] = missing_vector(missing, self.config.name, part.ids[~found])
+        return SnapshotLookup(vectors, found)
 
     def build_index(self) -> tuple[native.IdIndex, ...]:
         """Builds the index if no lookup has yet, and returns it: one part for each shard.
@@ -96,6 +122,14 @@ class SnapshotTable:
             for start in range(0, len(shard[0]), rows_per_block):
                 yield RowBlock(*(column[start : start + rows_per_block] for column in shard))
 
+    def _feature(self, feature: str | None) -> str:
+        names = [rule.name for rule in self.config.features]
+        if feature is not None and feature not in names:
+            raise InputError(
+                f"table {self.config.name!r} has no feature {feature!r}; {near(feature, names)}"
+            )
+        return names[0] if feature is None else feature
+
     def restore(
         self,
         keep: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None,
@@ -115,7 +149,7 @@ class SnapshotTable:
             ConfigError: if the rows do not suit `into`, naming the fields; nothing is loaded then.
             InputError: if `into` is not empty.
         """
-        table = CollisionlessTable(self.config) if into is None else into
+        table = make_table(self.config) if into is None else into
         refuse_other_table(table, self.config)
         for block in self.rows():
             if keep is not None:

@@ -72,7 +72,7 @@ class ReadableRows:
         )
 
     def _mapped(self, ids: Any) -> list[int]:
-        return self.config.row_map.map(np.asarray(ids, np.int64)).tolist()
+        return self.config.row_map.map(np.asarray(ids, np.int64)).rows[0].tolist()
 
     def _stack(self, values: list[NDArray[np.float32]]) -> NDArray[np.float32]:
         return np.array(values, np.float32).reshape(len(values), self.config.dim)

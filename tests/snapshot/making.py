@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from recsys_embed.mapped_table import make_table
 from recsys_embed.optimizers import Adam
 from recsys_embed.snapshot import Snapshot, write_snapshot
 from recsys_embed.table import CollisionlessTable
@@ -32,7 +33,7 @@ def planted(ids: Sequence[int], config: TableConfig = CONFIG, salt: int = 0) -> 
 
 def table_of(ids: Sequence[int], config: TableConfig = CONFIG, salt: int = 0) -> CollisionlessTable:
     """A table that holds the planted rows."""
-    table = CollisionlessTable(config)
+    table = make_table(config)
     table.restore_rows(planted(ids, config, salt))
     return table
 

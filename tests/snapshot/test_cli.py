@@ -63,7 +63,7 @@ def test_json_tells_rows_bytes_ages_and_counts(
     found = json.loads(capsys.readouterr().out)
     files = list((root / "snapshot-000000000001").rglob("*.safetensors"))
     assert found["bytes"] == sum(file.stat().st_size for file in files)
-    assert (found["version"], found["number"], found["damage"]) == (1, 1, [])
+    assert (found["version"], found["number"], found["damage"]) == (2, 1, [])
     assert found["dense"] == {"w": "float64 [2, 3]"}
     assert found["extra"] == {"step": 12}
     item = found["tables"]["item"]

@@ -124,8 +124,8 @@ def test_an_empty_directory_holds_no_snapshot(tmp_path: Path) -> None:
 
 
 def test_a_newer_version_is_refused_by_its_number(snapshot: Path) -> None:
-    rewrite(snapshot / "manifest.json", lambda m: m.update(version=2, novelty={}))
-    with pytest.raises(SnapshotVersionError, match="reads version 1 .* found version 2"):
+    rewrite(snapshot / "manifest.json", lambda m: m.update(version=3, novelty={}))
+    with pytest.raises(SnapshotVersionError, match="reads versions up to 2 .* found version 3"):
         open_snapshot(snapshot)
 
 

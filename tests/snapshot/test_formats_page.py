@@ -65,7 +65,7 @@ def test_the_strings_in_the_table_have_these_ids() -> None:
 def test_hashed_rows_are_those_of_the_page(
     page: dict[str, Any], id: int, rows: int, seed: int
 ) -> None:
-    (row,) = Hashed(rows, seed).map(np.array([id])).tolist()
+    (row,) = Hashed(rows, seed).map(np.array([id])).rows[0].tolist()
     assert page["hashed_row"](id, rows, seed) == row
 
 

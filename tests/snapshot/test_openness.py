@@ -80,4 +80,4 @@ def test_the_manifest_is_plain_json_a_person_can_read(tmp_path: Path) -> None:
     lines = (saved(tmp_path) / "manifest.json").read_text(encoding="ascii").splitlines()
     assert lines[1].startswith(' "checksum": ')
     assert lines[2] == ' "format": "recsys-embed-snapshot",'
-    assert lines[3] == ' "version": 1,'
+    assert lines[3] == ' "version": 2,'

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys_embed.errors import ConfigError, InputError
+from recsys_embed.mapped_table import make_table
 from recsys_embed.optimizers import SGD, Adagrad
 from recsys_embed.row_maps import Hashed
 from recsys_embed.rules import Admission, FeatureRule
 from recsys_embed.snapshot import open_snapshot, write_snapshot
-from recsys_embed.table import CollisionlessTable
 from recsys_embed.table_config import Segment, TableConfig
 from tests.snapshot.making import CONFIG, EDGES, by_id, planted, saved, table_of
 
@@ -87,7 +87,7 @@ def test_training_on_from_a_snapshot_is_as_if_never_stopped(
     steps = [
         (rng.integers(0, 60, 30), rng.normal(size=(30, 5)).astype(np.float32)) for _ in range(6)
     ]
-    never_stopped, stopped = CollisionlessTable(config), CollisionlessTable(config)
+    never_stopped, stopped = make_table(config), make_table(config)
     for now, (ids, grads) in enumerate(steps):
         for table in (never_stopped, stopped):
             seen = table.train_lookup(ids, feature=now % 2, time=1000 + 20 * now)
@@ -176,7 +176,7 @@ def test_a_table_configured_otherwise_is_not_touched(
     tmp_path: Path, other: TableConfig, field: str
 ) -> None:
     saved(tmp_path)
-    into = CollisionlessTable(other)
+    into = make_table(other)
     with pytest.raises(ConfigError, match=f"{field} is .* in the snapshot, .* in the table"):
         open_snapshot(tmp_path).tables["item"].restore(into=into)
     assert len(into) == 0
@@ -185,7 +185,7 @@ def test_a_table_configured_otherwise_is_not_touched(
 def test_rules_may_change_and_features_may_be_added_between_runs(tmp_path: Path) -> None:
     saved(tmp_path)
     features = (FeatureRule("default", threshold=5, ttl_s=9), FeatureRule("new"))
-    into = CollisionlessTable(TableConfig("item", CONFIG.segments, features=features))
+    into = make_table(TableConfig("item", CONFIG.segments, features=features))
     assert open_snapshot(tmp_path).tables["item"].restore(into=into) is into
     assert by_id(into.rows()) == by_id([planted(range(128))])
 

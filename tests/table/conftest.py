@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from recsys_embed import CollisionlessTable, TableConfig
+from recsys_embed import TableConfig, make_table
 from tests.table.making import reference_table
 
 
-@pytest.fixture(params=[reference_table, CollisionlessTable], ids=["reference", "native"])
+@pytest.fixture(params=[reference_table, make_table], ids=["reference", "native"])
 def new_table(request: pytest.FixtureRequest) -> Callable[[TableConfig], Any]:
     """Makes an empty table of a config."""
     return request.param

@@ -23,8 +23,10 @@ from recsys_embed import (
     MissingIdError,
     Segment,
     TableConfig,
+    make_table,
 )
 from recsys_embed.table_group import Member, TableGroup
+from recsys_embed.tables_in_turn import make_group
 from tests.table.making import counters, dump
 
 FEATURES = (FeatureRule("x", threshold=2), FeatureRule("y"))
@@ -32,7 +34,7 @@ CONFIGS = (
     TableConfig.of("wide", 5, features=FEATURES, optimizer=Adagrad()),
     TableConfig.of("mean", 3, optimizer=Adam()),
     TableConfig("parts", (Segment(1, FTRL(l1=0.01)), Segment(2, Adagrad()))),
-    TableConfig.of("hashed", 2, row_map=Hashed(rows=7)),
+    TableConfig.of("last", 2),
 )
 MODES = ("sum", "mean", "sum", "mean")
 RATES = (0.1, 0.2, (0.3, 0.4), 0.5)
@@ -55,7 +57,7 @@ def members(configs: tuple[TableConfig, ...] = CONFIGS) -> list[Member]:
 
 
 class Batch:
-    """Bags of four features, ids from few; "mean" reads the second again, "hashed" the last."""
+    """Bags of four features, ids from few; "mean" reads the second again, "last" the last."""
 
     def __init__(self, rng: np.random.Generator, num_bags: int, longest: int) -> None:
         lengths = rng.integers(0, longest + 1, 4 * num_bags)
@@ -271,3 +273,31 @@ def test_two_groups_over_the_same_tables_lose_no_step(threads: int) -> None:
         block = next(table.rows())
         assert set(block.count.tolist()) == {40}
         np.testing.assert_array_equal(block.state, 40.0)  # Adagrad sums g^2 = 1 for each step
+
+
+def test_tables_whose_ids_share_rows_are_called_in_turn_to_the_same_end():
+    """A group refuses them; `make_group` calls each, to what the tables alone give."""
+    mapped = [
+        TableConfig.of("user", 2, features=FEATURES, row_map=Hashed(rows=7)),
+        TableConfig.of("item", 3),
+    ]
+    with pytest.raises(ConfigError, match=r"ids of \['user'\] share rows"):
+        TableGroup([Member(make_table(c)) for c in mapped])
+    together, alone = [make_table(c) for c in mapped], [make_table(c) for c in mapped]
+    group = make_group([Member(together[0], ("x", "y")), Member(together[1], (0,), "mean")])
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        ids, offsets = rng.integers(0, 50, 12), np.array([0, 2, 3, 3, 9, 10, 12])
+        found = group.train_lookup_pooled(ids, offsets, [0, 4], num_bags=2)
+        user = alone[0].train_lookup_pooled(ids[:9], offsets[:5], features=("x", "y"))
+        item = alone[1].train_lookup_pooled(ids[9:], offsets[4:] - 9, mode="mean")
+        np.testing.assert_array_equal(found.values, np.hstack([user.values, item.values]))
+        grads = rng.standard_normal((2, 7)).astype(np.float32)
+        group.apply_pooled_gradients(found.rows, grads, lr=(0.1, 0.2))
+        alone[0].apply_pooled_gradients(
+            user.rows, offsets[:5], grads[:, :4], lr=0.1, num_features=2
+        )
+        alone[1].apply_pooled_gradients(
+            item.rows, offsets[4:] - 9, grads[:, 4:], lr=0.2, mode="mean"
+        )
+    assert [dump(t) for t in together] == [dump(t) for t in alone]

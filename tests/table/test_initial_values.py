@@ -12,6 +12,7 @@ from recsys_embed import (
     TableConfig,
     Uniform,
     initial_values,
+    make_table,
 )
 from tests.table.making import EXTREME_IDS, int64s
 
@@ -108,7 +109,7 @@ def test_a_segment_takes_its_own_initializer():
 
 def test_ids_that_share_a_row_start_alike():
     config = TableConfig.of("t", 4, row_map=Hashed(rows=3))
-    table = CollisionlessTable(config)
+    table = make_table(config)
     values = table.lookup(np.arange(100))
     assert len(np.unique(values, axis=0)) == 3
     np.testing.assert_array_equal(initial_values(config, np.arange(100)), values)

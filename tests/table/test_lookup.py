@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys_embed import CollisionlessTable, MissingIdError, TableConfig, initial_values
+from recsys_embed import MissingIdError, TableConfig, initial_values, make_table
 from tests.table.making import EXTREME_IDS, INT64, all_ids, dump, int64s, ramp
 
 CONFIG = TableConfig.of("items", 3)
@@ -106,7 +106,7 @@ def test_every_int64_is_a_legal_id(new_table):
     st.lists(st.integers(INT64.min, INT64.max) | st.sampled_from(EXTREME_IDS)),
 )
 def test_only_assigned_ids_have_rows(assigned, asked):
-    table = CollisionlessTable(CONFIG)
+    table = make_table(CONFIG)
     table.assign(int64s(*assigned), ramp(assigned, 3))
     before = dump(table)
     held = table.contains(int64s(*asked, *assigned))

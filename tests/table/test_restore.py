@@ -13,12 +13,12 @@ from recsys_embed import (
     Adam,
     Admission,
     Budget,
-    CollisionlessTable,
     FeatureRule,
     InputError,
     RowBlock,
     RowwiseAdagrad,
     TableConfig,
+    make_table,
 )
 from tests.table.making import columns, copied, counters, dump, int64s
 
@@ -116,10 +116,10 @@ def wrong(block, **columns):
     ids=lambda c: ", ".join(f"{k} {v.dtype}{v.shape}" for k, v in c.items()),
 )
 def test_a_block_that_does_not_fit_is_refused_whole(columns):
-    table = CollisionlessTable(TableConfig.of("t", 3))
+    table = make_table(TableConfig.of("t", 3))
     table.train_lookup(int64s(1, 2))
     (block,) = copied(table.rows())
-    again = CollisionlessTable(table.config)
+    again = make_table(table.config)
     with pytest.raises(InputError):
         again.restore_rows(wrong(block, **columns))
     assert len(again) == 0
@@ -128,14 +128,14 @@ def test_a_block_that_does_not_fit_is_refused_whole(columns):
 @pytest.mark.parametrize("copy", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_a_table_is_neither_pickled_nor_copied(copy):
     with pytest.raises(TypeError, match="snapshot"):
-        copy(CollisionlessTable(TableConfig.of("t", 3)))
+        copy(make_table(TableConfig.of("t", 3)))
 
 
 @pytest.mark.parametrize("kind", ["exact", "sketch", "probabilistic"])
 def test_the_state_of_another_kind_of_admission_is_refused(kind):
-    table = CollisionlessTable(TableConfig.of("t", 3, admission=Admission(kind, width=4)))
+    table = make_table(TableConfig.of("t", 3, admission=Admission(kind, width=4)))
     for other in {"exact", "sketch", "probabilistic"} - {kind}:
-        twin = CollisionlessTable(TableConfig.of("t", 3, admission=Admission(other, width=4)))
+        twin = make_table(TableConfig.of("t", 3, admission=Admission(other, width=4)))
         with pytest.raises(InputError, match="admission"):
             table.restore_meta(**meta_of(twin))
         assert table.seq == 0
@@ -148,11 +148,11 @@ def test_the_state_of_another_kind_of_admission_is_refused(kind):
 )
 def test_an_admission_state_that_does_not_fit_is_refused(column):
     rules = (FeatureRule("f", threshold=9),)
-    table = CollisionlessTable(TableConfig.of("t", 3, features=rules))
+    table = make_table(TableConfig.of("t", 3, features=rules))
     table.train_lookup(int64s(1, 2))
     meta = meta_of(table)
     state = {name: a for name, a in {**meta["admission"], **column}.items() if a is not None}
-    again = CollisionlessTable(table.config)
+    again = make_table(table.config)
     with pytest.raises(InputError, match="admission"):
         again.restore_meta(**{**meta, "admission": state})
     assert meta_of(again)["admission"]["ids"].size == again.seq == 0
@@ -160,7 +160,7 @@ def test_an_admission_state_that_does_not_fit_is_refused(column):
 
 def test_a_sketch_of_another_size_is_refused_before_anything_changes():
     wide, narrow = (
-        CollisionlessTable(TableConfig.of("t", 3, admission=Admission("sketch", width=width)))
+        make_table(TableConfig.of("t", 3, admission=Admission("sketch", width=width)))
         for width in (8, 4)
     )
     wide.train_lookup(int64s(1))

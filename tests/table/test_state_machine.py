@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from recsys_embed import CollisionlessTable, TableConfig
+from recsys_embed import TableConfig, make_table
 from tests.table.drawing import BATCH, GRADIENT, configs
 from tests.table.making import (
     assert_same_rows,
@@ -36,7 +36,7 @@ class TableMachine(RuleBasedStateMachine):
     @initialize(config=configs())
     def start(self, config):
         self.config, self.now = config, 1000
-        self.native, self.reference = CollisionlessTable(config), reference_table(config)
+        self.native, self.reference = make_table(config), reference_table(config)
         self.handles, self.cuts = [], None
 
     def both(self, call):
@@ -153,7 +153,7 @@ class TableMachine(RuleBasedStateMachine):
     @rule()
     def continue_from_the_cut(self):
         ours, theirs = self.cuts
-        self.native, self.reference = CollisionlessTable(self.config), reference_table(self.config)
+        self.native, self.reference = make_table(self.config), reference_table(self.config)
         for table, cut in ((self.native, ours), (self.reference, theirs)):
             for block in cut.blocks():
                 table.restore_rows(block)
@@ -213,7 +213,7 @@ def test_native_table_and_reference_agree():
 
 def test_the_comparison_notices_a_difference():
     config = TableConfig.of("t", 2)
-    one, other = CollisionlessTable(config), reference_table(config)
+    one, other = make_table(config), reference_table(config)
     one.assign(int64s(1), np.ones((1, 2), np.float32))
     with pytest.raises(AssertionError):
         assert_same_rows(one, other, RTOL, ATOL)

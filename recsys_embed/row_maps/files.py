@@ -1,0 +1,76 @@
+"""A learned row map in a file of its own: safetensors with the arrays, and the config as JSON."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys_embed.config import from_dict, to_dict
+from recsys_embed.errors import ConfigError, InputError, RecsysEmbedError
+from recsys_embed.row_maps import Learned, RowMapConfig
+from recsys_embed.snapshot.headers import read_layout
+from recsys_embed.snapshot.layout import Tensor, layout
+from recsys_embed.snapshot.safetensors import TensorFileWriter, map_tensors
+
+CONFIG = "config"
+
+
+@dataclass(frozen=True)
+class _Holder:
+    row_map: RowMapConfig
+
+
+def write_row_map(path: Path | str, row_map: Learned) -> None:
+    """Writes a learned row map, or leaves what was there; docs/formats.md has the format.
+
+    Raises:
+        InputError: if the system refuses.
+
+    Example:
+        >>> import tempfile
+        >>> from recsys_embed.row_maps import GraphHash
+        >>> path = Path(tempfile.mkdtemp()) / "users.rowmap"
+        >>> write_row_map(path, GraphHash.of(ids=[10, 20], clusters=[0, 1]))
+        >>> read_row_map(path).map(np.array([20])).rows
+        array([[1]])
+    """
+    path = Path(path)
+    config = np.frombuffer(json.dumps(to_dict(row_map)).encode(), np.uint8)
+    arrays: dict[str, NDArray[Any]] = {CONFIG: config, **row_map.arrays}
+    plan = layout({name: Tensor(a.dtype, a.shape) for name, a in arrays.items()})
+    unfinished = path.with_name(f".{path.name}.writing-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TensorFileWriter(unfinished, plan) as file:
+            for name, array in arrays.items():
+                file.append(name, array)
+            file.finish()
+        unfinished.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write the row map {path}: {error.strerror}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_row_map(path: Path | str) -> Learned:
+    """Reads a row map, its arrays mapped into memory; they are checked against its digest.
+
+    Raises:
+        InputError: if there is none, or it is damaged.
+    """
+    path = Path(path)
+    try:
+        arrays = map_tensors(path, read_layout(path))
+        values = json.loads(arrays.pop(CONFIG).tobytes())
+        row_map = from_dict(_Holder, {"row_map": values}, str(path)).row_map
+        if not isinstance(row_map, Learned):
+            raise ConfigError(f"expected a learned row map, got {row_map.kind}")
+        return row_map.with_arrays(arrays)
+    except FileNotFoundError:
+        raise InputError(f"expected a row map at {path}, but there is no file") from None
+    except (OSError, ValueError, KeyError, RecsysEmbedError) as error:
+        raise InputError(f"expected a row map in {path}: {error}") from error
