@@ -53,50 +53,81 @@ void find(const TableView& t, const std::int64_t* ids, std::size_t n, std::uint3
   }
 }
 
-template <int kWrite>
-[[gnu::always_inline]] inline void prefetch_row(const TableView& t, std::uint32_t row) {
-  if (row == kNoRow) return;
-  const std::byte* p = t.row(row);
-  for (std::size_t at = 0; at < t.stride; at += 64) __builtin_prefetch(p + at, kWrite);
+// The addresses of rows some places before their use, with their first `bytes` on the way into the
+// cache. kBlocks sixteens of weights are fetched without a loop; kBlocks == 0: any dimension.
+template <std::size_t kBlocks, std::size_t kDistance>
+class RowsAhead {
+ public:
+  [[gnu::always_inline]] RowsAhead(const TableView& table, const std::uint32_t* rows, std::size_t first,
+                                   std::size_t last, std::size_t bytes)
+      : table_(table), rows_(rows), last_(last), bytes_(bytes) {
+    for (std::size_t i = first; i < first + kDistance; ++i) fetch(i);
+  }
+
+  // Occurrences are taken in order, each once; null for one without a row.
+  [[gnu::always_inline]] std::byte* take(std::size_t i) {
+    std::byte* row = held_[i % kDistance];
+    fetch(i + kDistance);
+    return row;
+  }
+
+ private:
+  [[gnu::always_inline]] void fetch(std::size_t i) {
+    if (i >= last_) return;
+    std::byte* row = rows_[i] == kNoRow ? nullptr : table_.row(rows_[i]);
+    held_[i % kDistance] = row;
+    if (row == nullptr) return;
+    constexpr std::size_t kFixed = kBlocks == 0 ? 0 : kWeightsOffset + kBlocks * kLanes * sizeof(float);
+    std::size_t at = 0;
+#pragma GCC unroll 16
+    for (; at < kFixed; at += 64) __builtin_prefetch(row + at);
+    for (; at < bytes_; at += 64) __builtin_prefetch(row + at);
+  }
+
+  const TableView table_;
+  const std::uint32_t* const rows_;
+  const std::size_t last_, bytes_;
+  std::byte* held_[kDistance];
+};
+
+[[gnu::always_inline]] inline std::size_t weights_end(const TableView& t) {
+  return kWeightsOffset + t.dim * sizeof(float);
 }
 
-template <bool kWrite>
-[[gnu::always_inline]] inline void prefetch_weights(const TableView& t, std::uint32_t row) {
-  if (row == kNoRow) return;
-  const std::byte* p = t.row(row);
-  const std::size_t end = kWeightsOffset + t.dim * sizeof(float);
-  for (std::size_t at = 0; at < end; at += 64) __builtin_prefetch(p + at, kWrite);
-}
-
+// What the occurrences of one call have in common; a copy of the caller's, so that the compiler need
+// not read it again after each write to a row.
 template <bool kTouch>
-[[gnu::always_inline]] inline const float* weights_at(const TableView& t, const std::int64_t* ids,
-                                                      const std::uint32_t* rows, std::size_t i,
-                                                      const MissingRow& missing, const Touch* touch) {
-  if (rows[i] != kNoRow) [[likely]] {
-    std::byte* row = t.row(rows[i]);
-    RowHeader& header = header_of(row);
-    if (header.id == ids[i]) [[likely]] {
+struct Reading {
+  const std::int64_t* ids;
+  const std::uint32_t* rows;
+  const MissingRow missing;
+  const Touch touch;
+
+  [[gnu::always_inline]] const float* weights(std::byte* row, std::size_t i) const {
+    if (row != nullptr && header_of(row).id == ids[i]) [[likely]] {
       if constexpr (kTouch) {
-        if (touch->is_over(header)) [[unlikely]]
+        RowHeader& header = header_of(row);
+        if (touch.is_over(header)) [[unlikely]]
           return missing.weights(missing.context, i);
-        if (touch->writes) touch->note(header, rows[i]);
+        if (touch.writes) touch.note(header, rows[i]);
       }
       return weights_of(row);
     }
+    return missing.weights(missing.context, i);
   }
-  return missing.weights(missing.context, i);
-}
+};
 
 template <bool kTouch>
 void gather_rows(const TableView& t, const std::int64_t* ids, const std::uint32_t* rows, std::size_t first,
                  std::size_t last, float* out, std::size_t stride, const MissingRow& missing,
                  const Touch* touch) {
-  for (std::size_t i = first; i < last && i < first + kRowsAhead; ++i) prefetch_weights<kTouch>(t, rows[i]);
+  const Reading<kTouch> reading{ids, rows, missing, kTouch ? *touch : Touch{}};
+  RowsAhead<0, kRowsAhead> ahead(t, rows, first, last, weights_end(t));
+  const std::size_t dim = t.dim;
   for (std::size_t i = first; i < last; ++i) {
-    if (i + kRowsAhead < last) prefetch_weights<kTouch>(t, rows[i + kRowsAhead]);
-    const float* w = weights_at<kTouch>(t, ids, rows, i, missing, touch);
+    const float* w = reading.weights(ahead.take(i), i);
     float* to = out + i * stride;
-    for_lanes(t.dim, [&](std::size_t d, std::size_t n) { store(to + d, load(w + d, n), n); });
+    for_lanes(dim, [&](std::size_t d, std::size_t n) { store(to + d, load(w + d, n), n); });
   }
 }
 
@@ -121,28 +152,29 @@ struct PoolArgs {
 
 // kBlocks sixteens of the row at a time in registers; kBlocks == 0: any dimension, through memory.
 template <std::size_t kBlocks, bool kWeighted, bool kTouch>
-void pool_bags(const PoolArgs& a) {
-  const TableView& t = a.table;
+void pool_bags(const PoolArgs& args) {
+  const PoolArgs a = args;
+  const std::size_t dim = kBlocks == 0 ? a.table.dim : kBlocks * kLanes;
+  const Reading<kTouch> reading{a.ids, a.rows, a.missing, kTouch ? *a.touch : Touch{}};
   const auto end = static_cast<std::size_t>(a.offsets[a.last]);
   auto i = static_cast<std::size_t>(a.offsets[a.first]);
-  for (std::size_t k = i; k < end && k < i + kRowsAhead; ++k) prefetch_weights<kTouch>(t, a.rows[k]);
+  RowsAhead<kBlocks, kRowsAhead> ahead(a.table, a.rows, i, end, weights_end(a.table));
   for (std::size_t bag = a.first; bag < a.last; ++bag) {
     const auto stop = static_cast<std::size_t>(a.offsets[bag + 1]);
     const float scale = a.mean && stop > i ? 1.0F / static_cast<float>(stop - i) : 1.0F;
-    float* out = a.out.at(bag, t.dim);
+    float* out = a.out.at(bag, dim);
     Lanes held[kBlocks == 0 ? 1 : kBlocks] = {};
     if constexpr (kBlocks == 0) {
-      for_lanes(t.dim, [&](std::size_t d, std::size_t n) { store(out + d, Lanes{}, n); });
+      for_lanes(dim, [&](std::size_t d, std::size_t n) { store(out + d, Lanes{}, n); });
     }
     for (; i < stop; ++i) {
-      if (i + kRowsAhead < end) prefetch_weights<kTouch>(t, a.rows[i + kRowsAhead]);
-      const float* w = weights_at<kTouch>(t, a.ids, a.rows, i, a.missing, a.touch);
+      const float* w = reading.weights(ahead.take(i), i);
       const Lanes factor = splat(kWeighted ? a.weights[i] : 1.0F);
       const auto term = [&](std::size_t d, std::size_t n) {
         return kWeighted ? factor * load(w + d, n) : load(w + d, n);
       };
       if constexpr (kBlocks == 0) {
-        for_lanes(t.dim,
+        for_lanes(dim,
                   [&](std::size_t d, std::size_t n) { store(out + d, load(out + d, n) + term(d, n), n); });
       } else {
         for (std::size_t k = 0; k < kBlocks; ++k) held[k] = held[k] + term(k * kLanes, kLanes);
@@ -152,7 +184,7 @@ void pool_bags(const PoolArgs& a) {
       for (std::size_t k = 0; k < kBlocks; ++k) store(out + k * kLanes, held[k]);
     }
     if (a.mean) {
-      for_lanes(t.dim,
+      for_lanes(dim,
                 [&](std::size_t d, std::size_t n) { store(out + d, load(out + d, n) * splat(scale), n); });
     }
   }
@@ -186,14 +218,15 @@ void pool(const TableView& t, const std::int64_t* ids, const std::uint32_t* rows
   }
 }
 
-[[gnu::always_inline]] inline void step_segment(const Segment& s, std::byte* row, const float* g, float lr) {
+[[gnu::always_inline]] inline void step_segment(const Segment& s, std::size_t dim, std::byte* row,
+                                                const float* g, float lr) {
   auto* vectors = reinterpret_cast<float*>(row + s.vector_offset);
   const StepArgs args{weights_of(row) + s.position,
                       reinterpret_cast<float*>(row + s.scalar_offset),
                       vectors,
-                      vectors + s.dim,
+                      vectors + dim,
                       g + s.position,
-                      s.dim,
+                      dim,
                       lr};
   switch (s.optimizer.kind) {
     case OptimizerKind::kSgd:
@@ -239,27 +272,12 @@ template <std::size_t kBlocks>
 }
 
 // The summed gradient of distinct row u: its only occurrence where that is enough, else in scratch.
+template <std::size_t kBlocks>
 [[gnu::always_inline]] inline const float* summed(const Occurrences& occ, const Gradients& grads,
                                                   std::size_t u, std::size_t dim, float* scratch) {
   const std::uint32_t first = occ.first[u];
   if (occ.next[first] == kNoRow && grads.scale == nullptr) return grads.source[first];
-  switch (dim) {
-    case 16:
-      sum_list<1>(occ, grads, first, dim, scratch);
-      break;
-    case 32:
-      sum_list<2>(occ, grads, first, dim, scratch);
-      break;
-    case 64:
-      sum_list<4>(occ, grads, first, dim, scratch);
-      break;
-    case 128:
-      sum_list<8>(occ, grads, first, dim, scratch);
-      break;
-    default:
-      sum_list<0>(occ, grads, first, dim, scratch);
-      break;
-  }
+  sum_list<kBlocks>(occ, grads, first, dim, scratch);
   return scratch;
 }
 
@@ -274,16 +292,51 @@ template <std::size_t kBlocks>
   return scratch;
 }
 
+struct UpdateArgs {
+  const TableView& table;
+  const Segment* segments;
+  std::size_t num_segments;
+  const float* lr;
+  const Occurrences& occurrences;
+  const Gradients& gradients;
+  float* scratch;
+};
+
+// kBlocks as in pool_bags; but 0 also where a row has several segments.
+template <std::size_t kBlocks>
+void update_rows(const UpdateArgs& a) {
+  const Occurrences occ = a.occurrences;
+  const Gradients grads = a.gradients;
+  const std::size_t dim = kBlocks == 0 ? a.table.dim : kBlocks * kLanes;
+  RowsAhead<kBlocks, kUpdatesAhead> ahead(a.table, occ.rows, 0, occ.count, a.table.stride);
+  for (std::size_t u = 0; u < occ.count; ++u) {
+    std::byte* row = ahead.take(u);
+    const float* g = summed<kBlocks>(occ, grads, u, dim, a.scratch);
+    if constexpr (kBlocks != 0) {
+      step_segment(*a.segments, dim, row, decayed(*a.segments, row, g, a.scratch), *a.lr);
+    } else {
+      for (std::size_t s = 0; s < a.num_segments; ++s) {
+        const Segment& segment = a.segments[s];
+        step_segment(segment, segment.dim, row, decayed(segment, row, g, a.scratch), a.lr[s]);
+      }
+    }
+  }
+}
+
 void update(const TableView& t, const Segment* segments, std::size_t num_segments, const float* lr,
             const Occurrences& occ, const Gradients& grads, float* scratch) {
-  for (std::size_t u = 0; u < occ.count && u < kUpdatesAhead; ++u) prefetch_row<1>(t, occ.rows[u]);
-  for (std::size_t u = 0; u < occ.count; ++u) {
-    if (u + kUpdatesAhead < occ.count) prefetch_row<1>(t, occ.rows[u + kUpdatesAhead]);
-    std::byte* row = t.row(occ.rows[u]);
-    const float* g = summed(occ, grads, u, t.dim, scratch);
-    for (std::size_t s = 0; s < num_segments; ++s) {
-      step_segment(segments[s], row, decayed(segments[s], row, g, scratch), lr[s]);
-    }
+  const UpdateArgs args{t, segments, num_segments, lr, occ, grads, scratch};
+  switch (num_segments == 1 ? t.dim : 0) {
+    case 16:
+      return update_rows<1>(args);
+    case 32:
+      return update_rows<2>(args);
+    case 64:
+      return update_rows<4>(args);
+    case 128:
+      return update_rows<8>(args);
+    default:
+      return update_rows<0>(args);
   }
 }
 

@@ -66,14 +66,14 @@ template <class F>
   return load(x);
 }
 
-// Pairs, pairs of pairs, ...: the same tree for every width of vector.
+// x[i] + x[i + 8], of these x[i] + x[i + 4], ...: the same tree for every width of vector, and in
+// registers.
 [[gnu::always_inline]] inline float sum(const Lanes& a) {
-  float x[kLanes];
-  store(x, a);
-  for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
-    for (std::size_t i = 0; i < half; ++i) x[i] += x[i + half];
-  }
-  return x[0];
+  typedef float Quarter __attribute__((vector_size(4 * sizeof(float))));
+  Quarter q[4];
+  std::memcpy(q, &a, sizeof q);
+  const Quarter x = (q[0] + q[2]) + (q[1] + q[3]);
+  return (x[0] + x[2]) + (x[1] + x[3]);
 }
 
 // Calls f(first, lanes) for each stretch of up to sixteen positions below dim.
