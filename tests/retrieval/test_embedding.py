@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from recsys_embed import MappedTable
 from recsys_embed.errors import ConfigError
 from recsys_embed.row_maps import (
     Bloom,
@@ -104,6 +105,28 @@ def test_a_row_s_gradient_counts_the_ids_that_read_it(name: str) -> None:
     read = dict(zip(*np.unique(row_map.map(IDS, "item").rows, return_counts=True), strict=True))
     assert embedding.rows.grad is not None
     assert embedding.rows.grad[:, 0].tolist() == [read.get(key, 0) for key in embedding.keys]
+
+
+def test_two_features_can_read_one_pool() -> None:
+    pool = MAPS["multiplexed"]
+    users = MappedEmbedding(pool, IDS, 4, "user")
+    items = MappedEmbedding(pool, IDS, 4, "item", shared=users)
+    assert items.rows is users.rows and not torch.equal(items(), users())
+    with pytest.raises(ConfigError, match="fixed number"):
+        MappedEmbedding(Hashed(rows=10), IDS, 2, shared=users)
+    with pytest.raises(ConfigError, match="cannot be shared"):
+        MappedEmbedding(pool, IDS, 8, "item", shared=users)
+
+
+@pytest.mark.parametrize("name", [name for name in MAPS if name != "variable"])
+def test_a_table_with_the_rows_gives_the_same_bits(name: str) -> None:
+    embedding = MappedEmbedding(MAPS[name], IDS, 4, "item")
+    with torch.no_grad():
+        embedding.rows.normal_()
+    table = embedding.to_table("items")
+    feature = {"feature": "item"} if isinstance(table, MappedTable) else {}
+    found = table.lookup(IDS, missing="error", **feature)
+    assert found.tobytes() == embedding().detach().numpy().tobytes()
 
 
 def test_rows_are_those_of_the_map_and_no_more() -> None:
