@@ -45,7 +45,8 @@ class Search {
   Search(const BipartiteGraph& graph, double penalty, double least, std::uint64_t seed)
       : graph_(graph), penalty_(penalty), least_(least), seed_(seed), touched_(graph.size()) {}
 
-  // Moves nodes to where they gain most until no move gains; true if one did.
+  // Moves nodes to where they gain most until no move gains; true if one did. Who gains nothing where
+  // it is stays alone.
   bool move_nodes(Partition& partition) {
     Labels round = shuffled(graph_.size(), seed_), next;
     std::vector<std::uint8_t> waits(graph_.size(), 1);
@@ -115,7 +116,7 @@ class Search {
       if (cluster != own && gain > most) most = gain, best = cluster;
     }
     touched_.clear();
-    return most < 0 && partition.totals(own).nodes > 1 ? partition.take_empty() : best;
+    return most <= least_ && partition.totals(own).nodes > 1 ? partition.take_empty() : best;
   }
 
   const BipartiteGraph& graph_;
