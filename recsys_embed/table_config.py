@@ -1,6 +1,6 @@
 """What a table is made of: segments, features with their rules, admission, budget, clock."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recsys_embed.errors import ConfigError
@@ -97,7 +97,9 @@ class TableConfig:
         row_map = self.row_map
         if isinstance(row_map, Multiplexed):
             object.__setattr__(self, "row_map", row_map.of_features(features))
-        if isinstance(row_map, HashEmbedding) and row_map.dim != self.dim:
+        if isinstance(row_map, HashEmbedding) and not row_map.dim:
+            object.__setattr__(self, "row_map", replace(row_map, dim=self.dim))
+        elif isinstance(row_map, HashEmbedding) and row_map.dim != self.dim:
             raise ConfigError(
                 f"the hash_embedding row map of table {self.name!r} must have the table's dim"
                 f" {self.dim}, got {row_map.dim}"

@@ -11,9 +11,10 @@ from recsys_embed.config import from_dict, near
 from recsys_embed.errors import ConfigError
 from recsys_embed.initializers import Initializer
 from recsys_embed.optimizers import Optimizer
-from recsys_embed.row_maps import Collisionless, RowMapConfig
+from recsys_embed.row_maps import Collisionless, Multiplexed
 from training.events import EventsConfig
 from training.features import Dense, Feature
+from training.learned import RowMapSource
 from training.models import ModelConfig
 from training.readers import DataConfig
 from training.splits import SplitConfig, TimeSplit
@@ -26,7 +27,8 @@ class Table:
     Args:
         dim: of the vectors; 0 leaves the first-order weight alone (models with a wide part).
         pooling: how a bag becomes one vector.
-        row_map: "collisionless", or {kind = "hashed", rows = …}.
+        row_map: "collisionless", or one by which ids share rows, {kind = "hashed", rows = …}; those
+            that put chunks side by side share `dim` out among them.
         optimizer: of the vectors.
         lr: its learning rate.
         initializer: of the vectors.
@@ -40,7 +42,7 @@ class Table:
 
     dim: int = 16
     pooling: Literal["sum", "mean"] = "sum"
-    row_map: RowMapConfig = field(default_factory=Collisionless)
+    row_map: RowMapSource = field(default_factory=Collisionless)
     optimizer: Optimizer = field(default_factory=RowwiseAdagrad)
     lr: float = 0.05
     initializer: Initializer = field(default_factory=Uniform)
@@ -145,6 +147,7 @@ class RunConfig:
         if self.seed < 0:
             raise ConfigError(f"seed must not be negative, got {self.seed}")
         self._check_tables()
+        self._check_sums()
         self._check_expiry()
 
     def table_of(self, feature: str) -> str:
@@ -175,6 +178,26 @@ class RunConfig:
                 raise ConfigError(
                     f"tables.{name}.dim = 0 leaves a first-order weight alone, which model"
                     f" {self.model.kind!r} does not use here; choose deepfm or wide_deep, or a dim"
+                )
+
+    def _check_sums(self) -> None:
+        """Refuses to share rows between features whose vectors or weights a model adds up.
+
+        Their gradients are then one and the same, so that no layer could ever tell them apart
+        (Unified Embedding, arXiv 2305.12102, §4: inter-feature collisions need separate readers).
+        """
+        for name, features in self.features_of.items():
+            row_map = self.tables[name].row_map
+            is_shared = isinstance(row_map, Multiplexed) and row_map.rows is not None
+            added = ["vectors"] * self.model.adds_vectors + ["first-order weights"] * self.is_wide(
+                name
+            )
+            if is_shared and len(features) > 1 and added:
+                raise ConfigError(
+                    f"features {', '.join(features)} would share rows of table {name!r}, but model"
+                    f" {self.model.kind!r} adds up their {' and '.join(added)}, so that one gradient"
+                    " goes to both and ids that meet can never be told apart; give each a table, or"
+                    " choose a model that reads them apart (dnn, dcn, dlrm)"
                 )
 
     def _check_expiry(self) -> None:

@@ -1,13 +1,16 @@
 """The whole model: the tables of a config, and its network after them."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torchrec import EmbeddingBagConfig, PoolingType
 
 from recsys_embed import Constant, FeatureRule, Segment
+from recsys_embed.errors import ConfigError
 from recsys_embed.nn import EmbeddingBagCollection
+from recsys_embed.row_maps import RowMapConfig
 from training.batches import Batch
 from training.config import RunConfig, Table
 from training.models import Inputs, Shape
@@ -21,34 +24,68 @@ class Recommender(nn.Module):
     Where a table is wide, column 0 of its rows is the first-order weight and the vector follows.
     """
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, row_maps: Mapping[str, RowMapConfig]) -> None:
         super().__init__()
         grouped = config.features_of
         self.features = [feature for group in grouped.values() for feature in group]
-        self._firsts = [int(config.is_wide(config.table_of(f))) for f in self.features]
-        self._dims = [config.tables[config.table_of(f)].dim for f in self.features]
-        self.collection = make_collection(config)
-        deep = tuple(dim for dim in self._dims if dim)
-        self.net = config.model.build(Shape(len(config.dense.columns), deep, sum(self._firsts)))
+        self.collection = make_collection(config, row_maps)
+        self._columns = [Columns.of(config, row_maps, feature) for feature in self.features]
+        deep = tuple(c.dim * c.chunks for c in self._columns if c.dim)
+        firsts = sum(c.is_wide for c in self._columns)
+        self.net = config.model.build(Shape(len(config.dense.columns), deep, firsts))
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the log-odds, (B,)."""
         self.collection.set_time(batch.time)
         pooled = self.collection(batch.bags).values()
-        widths = [width for pair in zip(self._firsts, self._dims, strict=True) for width in pair]
-        columns = torch.split(pooled, widths, dim=1)
-        firsts, vectors = torch.cat(columns[::2], dim=1), [c for c in columns[1::2] if c.shape[1]]
-        return self.net(Inputs(batch.dense, vectors, firsts))
+        parts = torch.split(pooled, [c.width for c in self._columns], dim=1)
+        read = [c.read(part) for c, part in zip(self._columns, parts, strict=True)]
+        firsts = torch.cat([first for first, _ in read], dim=1)
+        return self.net(Inputs(batch.dense, [v for _, v in read if v.shape[1]], firsts))
 
 
-def make_collection(config: RunConfig) -> EmbeddingBagCollection:
-    """Builds the tables that a config describes."""
+class Columns(NamedTuple):
+    """What a feature's columns are: in each of its chunks a first-order weight, then a vector."""
+
+    is_wide: int
+    dim: int
+    chunks: int
+
+    @classmethod
+    def of(cls, config: RunConfig, row_maps: Mapping[str, RowMapConfig], feature: str) -> "Columns":
+        """Gives those of a feature."""
+        table = config.table_of(feature)
+        row_map = row_maps[table]
+        dim = config.tables[table].dim // row_map.chunks("")
+        return cls(int(config.is_wide(table)), dim, row_map.chunks(feature))
+
+    @property
+    def width(self) -> int:
+        """All of them."""
+        return self.chunks * (self.is_wide + self.dim)
+
+    def read(self, columns: Tensor) -> tuple[Tensor, Tensor]:  # (B, width) -> (B, 0 or 1), (B, D)
+        """Adds up the chunks' first-order weights, and puts their vectors side by side."""
+        chunks = columns.view(len(columns), self.chunks, -1)
+        first = chunks[:, :, : self.is_wide].sum(1)
+        return first, chunks[:, :, self.is_wide :].reshape(len(columns), -1)
+
+
+def make_collection(
+    config: RunConfig, row_maps: Mapping[str, RowMapConfig]
+) -> EmbeddingBagCollection:
+    """Builds the tables that a config describes, with these row maps.
+
+    Raises:
+        ConfigError: for a dim that does not divide among the chunks of a row map.
+    """
     grouped = config.features_of
     described = [
         EmbeddingBagConfig(
             name=name,
             num_embeddings=1,  # collisionless tables grow; the initializer is given in the options
-            embedding_dim=config.tables[name].dim + config.is_wide(name),
+            embedding_dim=config.tables[name].dim
+            + config.is_wide(name) * row_maps[name].chunks(""),
             feature_names=features,
             pooling=POOLING[config.tables[name].pooling],
         )
@@ -60,19 +97,26 @@ def make_collection(config: RunConfig) -> EmbeddingBagCollection:
         lr={name: _rates(config.tables[name], config.is_wide(name)) for name in grouped},
         rules={n: FeatureRule(n, f.threshold, f.ttl_s) for n, f in config.features.items()},
         table_options={
-            name: _options(config.tables[name], config.is_wide(name)) for name in grouped
+            name: _options(config.tables[name], config.is_wide(name), row_maps[name])
+            for name in grouped
         },
         seed=config.seed,
         missing=config.train.missing,
     )
 
 
-def _options(table: Table, is_wide: bool) -> dict[str, Any]:
+def _options(table: Table, is_wide: bool, row_map: RowMapConfig) -> dict[str, Any]:
+    chunks = row_map.chunks("")
+    if table.dim % chunks:
+        raise ConfigError(
+            f"a {row_map.kind} row map puts {chunks} chunks side by side, so that dim must be a"
+            f" multiple of {chunks}, got {table.dim}"
+        )
     first = [Segment(1, table.wide_optimizer, Constant(0.0))] if is_wide else []
-    vector = [Segment(table.dim, table.optimizer, table.initializer)] if table.dim else []
+    vector = [Segment(table.dim // chunks, table.optimizer, table.initializer)] if table.dim else []
     return {
         "segments": (*first, *vector),
-        "row_map": table.row_map,
+        "row_map": row_map,
         "admission": table.admission,
         "budget": table.budget,
         # The loop looks for expired rows itself, all at once: which rows a bounded sweep has

@@ -1,5 +1,6 @@
 """Where a run is, and everything that decides how it goes on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from recsys_embed.row_maps import RowMapConfig
 from training.config import RunConfig
 from training.recommender import Recommender
 
@@ -54,10 +56,10 @@ class Position:
 class Session:
     """A model in training, its optimizer, its position, and the window of its last predictions."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, row_maps: Mapping[str, RowMapConfig]) -> None:
         torch.manual_seed(config.seed)
         self.config = config
-        self.model = Recommender(config)
+        self.model = Recommender(config, row_maps)
         self.optimizer = torch.optim.Adam(
             self.model.net.parameters(), lr=config.train.lr, weight_decay=config.train.weight_decay
         )

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from recsys_embed import nn, set_num_threads
 from recsys_embed.config import to_dict
 from recsys_embed.errors import InputError
+from recsys_embed.row_maps import RowMapConfig
 from training.batches import Batch, batches
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import RunConfig
 from training.events import Events, load_events
 from training.folder import Folder
 from training.interruption import Interrupted, Interruption
+from training.learned import TrainingLog, learned
+from training.learned.semantic_id import LearnedSemanticId
 from training.metrics import Metrics, evaluate
 from training.report import Result, draw_curve, write_summary
 from training.reporting import Reporter, Silent
@@ -53,7 +56,7 @@ def train(
     set_num_threads(config.train.threads or os.cpu_count() or 1)
     torch.set_num_threads(1)  # sums in the dense layers may depend on the number
     events, parts = data or read(config)
-    session = Session(config)
+    session = Session(config, row_maps_of(config, events, parts))
     if resume:
         load_checkpoint(session, folder.checkpoints)
     loop = Loop(session, events, parts, folder, reporter or Silent())
@@ -90,6 +93,8 @@ def read(config: RunConfig) -> tuple[Events, Parts]:
         InputError: if there is nothing to train on.
     """
     keep = [config.split.column] if isinstance(config.split, ColumnSplit) else []
+    sources = [config.tables[name].row_map for name in config.features_of]
+    keep += [source.text for source in sources if isinstance(source, LearnedSemanticId)]
     events = load_events(
         config.data.read(), config.events, config.features, config.dense, keep=keep
     )
@@ -97,6 +102,12 @@ def read(config: RunConfig) -> tuple[Events, Parts]:
     if not len(parts.train):
         raise InputError(f"the train part of {len(events):,} events is empty; look at [split]")
     return events, parts
+
+
+def row_maps_of(config: RunConfig, events: Events, parts: Parts) -> dict[str, RowMapConfig]:
+    """Gives each table its row map; what has to be learned is, from the train part alone."""
+    sources = {name: config.tables[name].row_map for name in config.features_of}
+    return learned(sources, TrainingLog(events, parts.train, config.features_of))
 
 
 class Loop:

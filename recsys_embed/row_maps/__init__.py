@@ -9,6 +9,7 @@ from recsys_embed.row_maps.learned import Learned
 from recsys_embed.row_maps.multiplexed import MultiChunk, Multiplexed
 from recsys_embed.row_maps.protocol import RowIds, RowMap
 from recsys_embed.row_maps.quotient_remainder import QuotientRemainder
+from recsys_embed.row_maps.semantic_id import SemanticId
 
 RowMapConfig = (
     Collisionless
@@ -22,6 +23,7 @@ RowMapConfig = (
     | Multiplexed
     | GraphHash
     | DoubleGraphHash
+    | SemanticId
 )
 
 __all__ = [
@@ -40,4 +42,5 @@ __all__ = [
     "RowIds",
     "RowMap",
     "RowMapConfig",
+    "SemanticId",
 ]

@@ -21,7 +21,7 @@ class HashEmbedding(Bounded):
     Args:
         rows: of E.
         importance: how many sets of weights there are; ids share them by hashing.
-        dim: of the table.
+        dim: of the table, which fills it in.
         hashes: rows summed.
         seed: of the hashes.
 
@@ -33,7 +33,7 @@ class HashEmbedding(Bounded):
 
     kind: ClassVar[str] = "hash_embedding"
     importance: int = 1
-    dim: int = 2
+    dim: int = 0
     hashes: int = 2
     seed: int = 0
 
@@ -41,9 +41,9 @@ class HashEmbedding(Bounded):
         super().__post_init__()
         check_seed(self.kind, self.seed)
         check_lookups(self.kind, "hashes", self.hashes)
-        if self.importance < 1 or self.dim < self.hashes:
+        if self.importance < 1 or 0 < self.dim < self.hashes:
             raise ConfigError(
-                "hash_embedding needs importance of at least 1 and dim of at least hashes,"
+                "hash_embedding needs importance of at least 1 and a dim of at least hashes,"
                 f" got {self.importance}, {self.dim} and {self.hashes}"
             )
 

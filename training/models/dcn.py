@@ -23,6 +23,7 @@ class DCN:
 
     kind: ClassVar[str] = "dcn"
     is_wide: ClassVar[bool] = False
+    adds_vectors: ClassVar[bool] = False
     cross_layers: int = 2
     rank: int | None = None
     hidden: tuple[int, ...] = (128, 64)

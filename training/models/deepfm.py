@@ -22,6 +22,7 @@ class DeepFM:
 
     kind: ClassVar[str] = "deepfm"
     is_wide: ClassVar[bool] = True
+    adds_vectors: ClassVar[bool] = True
     hidden: tuple[int, ...] = (128, 64)
     dropout: float = 0.0
     batch_norm: bool = False

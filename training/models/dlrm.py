@@ -24,6 +24,7 @@ class DLRM:
 
     kind: ClassVar[str] = "dlrm"
     is_wide: ClassVar[bool] = False
+    adds_vectors: ClassVar[bool] = False
     bottom: tuple[int, ...] = (64,)
     top: tuple[int, ...] = (128, 64)
     dropout: float = 0.0

@@ -20,6 +20,7 @@ class DNN:
 
     kind: ClassVar[str] = "dnn"
     is_wide: ClassVar[bool] = False
+    adds_vectors: ClassVar[bool] = False
     hidden: tuple[int, ...] = (128, 64)
     dropout: float = 0.0
     batch_norm: bool = False

@@ -21,6 +21,7 @@ class WideDeep:
 
     kind: ClassVar[str] = "wide_deep"
     is_wide: ClassVar[bool] = True
+    adds_vectors: ClassVar[bool] = False
     hidden: tuple[int, ...] = (128, 64)
     dropout: float = 0.0
     batch_norm: bool = False
