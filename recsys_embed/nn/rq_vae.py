@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -105,7 +105,7 @@ def perceptron(widths: Sequence[int]) -> nn.Sequential:
 
 def exported(network: nn.Sequential) -> Perceptron:
     """Gives the layers of `perceptron` as arrays."""
-    layers = [cast(nn.Linear, layer) for layer in network if isinstance(layer, nn.Linear)]
+    layers = [layer for layer in network if isinstance(layer, nn.Linear)]
     widths = [layers[0].in_features, *(layer.out_features for layer in layers)]
     flat = [t.detach().float().numpy().ravel() for n in layers for t in (n.weight, n.bias)]
     return Perceptron(np.array(widths, np.int64), np.concatenate(flat))

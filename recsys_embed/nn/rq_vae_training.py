@@ -1,6 +1,6 @@
 """Trains an RQ-VAE on content vectors, without letting its codebooks collapse."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -75,7 +75,7 @@ class RqVae:
     hidden: tuple[int, ...] = (256, 128)
     beta: float = 0.25
     epochs: int = 60
-    warmup: int = 5
+    warmup: int = 1
     batch_size: int = 512
     lr: float = 1e-3
     reset_every: int = 50
@@ -162,12 +162,13 @@ class _Training:
             error += float(quantized.error.sum())
         return self._figures(number, np.concatenate(codes), sum(losses), error)
 
-    def _batches(self) -> tuple[Tensor, ...]:
-        return torch.randperm(len(self._contents)).split(self._config.batch_size)
+    def _batches(self) -> Iterator[Tensor]:
+        order, size = torch.randperm(len(self._contents)), self._config.batch_size
+        return (order[start : start + size] for start in range(0, len(order), size))
 
     def _step(self, loss: Tensor) -> None:
         self._adam.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._adam.step()
 
     def _reset_dead(self, quantized: Quantized) -> None:

@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,7 +39,7 @@ class Health:
         path.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 
-def health(codebooks: Codebooks, contents: ArrayLike) -> Health:
+def measure_health(codebooks: Codebooks, contents: ArrayLike) -> Health:
     """Measures how contents (N, width) use codebooks.
 
     Raises:
@@ -48,7 +47,7 @@ def health(codebooks: Codebooks, contents: ArrayLike) -> Health:
 
     Example:
         >>> codebooks = Codebooks(np.array([[[0], [10], [20]]], np.float32))
-        >>> found = health(codebooks, [[0], [0], [10], [10]])
+        >>> found = measure_health(codebooks, [[0], [0], [10], [10]])
         >>> found.perplexity, found.dead_codes, found.unique_ids, found.largest_bucket
         ((2.0,), (1,), 0.5, 2)
     """
@@ -85,29 +84,3 @@ def bucket_sizes(codes: ArrayLike) -> NDArray[np.int64]:
     given = np.asarray(codes)
     checked = checked_codes(given, given.shape[1], int(given.max(initial=0)) + 1)
     return np.unique(checked, axis=0, return_counts=True)[1]
-
-
-def draw_health(path: Path, health: Health, codes: NDArray[Any]) -> None:
-    """Draws how items spread over codes, by level, and over semantic IDs, as a PNG.
-
-    Args:
-        path: the file to write.
-        health: of the codebooks.
-        codes: of the items, (N, L).
-    """
-    # The base needs numpy alone; only who draws needs matplotlib.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.5), layout="constrained")
-    levels, buckets = figure.subplots(1, 2)
-    for level, column in enumerate(codes.T):
-        counts = np.sort(np.bincount(column, minlength=health.codes))[::-1]
-        label = f"level {level + 1}: perplexity {health.perplexity[level]:.0f}"
-        levels.plot(np.arange(health.codes) + 1, counts, label=label)
-    levels.set(xlabel="codes, most used first", ylabel="items", yscale="symlog", ylim=(0, None))
-    levels.legend()
-    sizes, counts = np.unique(bucket_sizes(codes), return_counts=True)
-    buckets.loglog(sizes, counts, "o")
-    buckets.set(xlabel="items that share a semantic ID", ylabel="semantic IDs")
-    buckets.set_title(f"{health.items:,} items, {len(bucket_sizes(codes)):,} semantic IDs")
-    figure.savefig(path, dpi=120)
