@@ -1,7 +1,7 @@
 """Semantic IDs: codes of item contents, alike for near contents, and what is made of them.
 
 `piece_training` (sentencepiece), `plots` (matplotlib) and `files` are modules of their own; the
-RQ-VAE is in `recsys_embed.nn.rq_vae_training`.
+RQ-VAE is in `recsys_embed.nn.rq_vae`.
 """
 
 from recsys_embed.semantic_ids.codebooks import Codebooks

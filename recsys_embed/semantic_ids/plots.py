@@ -12,7 +12,7 @@ from recsys_embed.semantic_ids.nearest import Codes
 
 
 class Point(Protocol):
-    """One point of a learning curve, as `recsys_embed.nn.rq_vae_training.Epoch`."""
+    """One point of a learning curve, as `recsys_embed.nn.rq_vae.Epoch`."""
 
     @property
     def epoch(self) -> int: ...

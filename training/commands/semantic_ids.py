@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import Console
 
-    from recsys_embed.nn.rq_vae_training import Epoch
+    from recsys_embed.nn.rq_vae import Epoch
     from recsys_embed.row_maps.semantic_id import SemanticId
     from recsys_embed.semantic_ids import Codebooks, Health
     from training.readers.items import Items
@@ -139,10 +139,10 @@ def _learn_rq_vae(
 ) -> "Codebooks":
     import json
 
-    from recsys_embed.nn.rq_vae_training import RqVae
+    from recsys_embed.nn.rq_vae import RQVAE
     from recsys_embed.semantic_ids.plots import draw_epochs
 
-    config = RqVae(
+    config = RQVAE(
         options.levels, options.codes, options.dim, epochs=options.epochs, seed=options.seed
     )
     bar = progress.add_task("epochs", total=config.epochs)
