@@ -16,6 +16,7 @@ from training.events import EventsConfig
 from training.features import Dense, Feature
 from training.learned import RowMapSource
 from training.models import ModelConfig
+from training.overrides import assign
 from training.readers import DataConfig
 from training.splits import SplitConfig, TimeSplit
 
@@ -189,15 +190,14 @@ class RunConfig:
         for name, features in self.features_of.items():
             row_map = self.tables[name].row_map
             is_shared = isinstance(row_map, Multiplexed) and row_map.rows is not None
-            added = ["vectors"] * self.model.adds_vectors + ["first-order weights"] * self.is_wide(
-                name
-            )
+            added = ["vectors"] if self.model.adds_vectors else []
+            added += ["first-order weights"] if self.is_wide(name) else []
             if is_shared and len(features) > 1 and added:
                 raise ConfigError(
                     f"features {', '.join(features)} would share rows of table {name!r}, but model"
-                    f" {self.model.kind!r} adds up their {' and '.join(added)}, so that one gradient"
-                    " goes to both and ids that meet can never be told apart; give each a table, or"
-                    " choose a model that reads them apart (dnn, dcn, dlrm)"
+                    f" {self.model.kind!r} adds up their {' and '.join(added)}, so that one"
+                    " gradient goes to both and ids that meet can never be told apart; give each a"
+                    " table, or choose a model that reads them apart (dnn, dcn, dlrm)"
                 )
 
     def _check_expiry(self) -> None:
@@ -223,7 +223,7 @@ def load_config(path: Path, assignments: Sequence[str] = ()) -> RunConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"expected TOML in {path}: {error}") from None
     for assignment in assignments:
-        _assign(values, assignment)
+        assign(values, assignment)
     return from_values(values, path.name)
 
 
@@ -240,22 +240,3 @@ def _table_names(features: Any) -> list[str]:
     if not isinstance(features, Mapping):
         raise ConfigError(f"features must be a table of features by name, got {features!r}")
     return [f.get("table", name) for name, f in features.items() if isinstance(f, Mapping)]
-
-
-def _assign(values: dict[str, Any], assignment: str) -> None:
-    path, separator, text = assignment.partition("=")
-    if not separator or not path.strip():
-        raise ConfigError(f"--set expects section.key=value, got {assignment!r}")
-    *sections, key = path.strip().split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise ConfigError(f"--set {path}: {section!r} is a value, not a section")
-    values[key] = _parsed(text.strip())
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text  # a bare word is a string: --set model.kind=dcn

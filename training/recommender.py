@@ -80,12 +80,12 @@ def make_collection(
         ConfigError: for a dim that does not divide among the chunks of a row map.
     """
     grouped = config.features_of
+    firsts = {name: config.is_wide(name) * row_maps[name].chunks("") for name in grouped}
     described = [
         EmbeddingBagConfig(
             name=name,
             num_embeddings=1,  # collisionless tables grow; the initializer is given in the options
-            embedding_dim=config.tables[name].dim
-            + config.is_wide(name) * row_maps[name].chunks(""),
+            embedding_dim=config.tables[name].dim + firsts[name],
             feature_names=features,
             pooling=POOLING[config.tables[name].pooling],
         )
