@@ -16,6 +16,7 @@ from recsys_embed.graphhash.merging import Excess, merged
 
 LOWEST_RESOLUTION = 1e-3
 MAX_TRIALS = 12
+CLOSE = 0.005  # so few rows too many, as a share, are merged rather than searched away
 Report = Callable[[Clustering], None]
 
 
@@ -134,37 +135,45 @@ def _coarsest(
     fine: Clustering | None = None
     coarse: Clustering | None = None
     resolution = min(first, highest)
-    for _ in range(MAX_TRIALS):
+    for trial in range(MAX_TRIALS):
         found = tried(resolution)
-        if _lacking(found, budget):
+        if (lack := _lack(found, budget)) > 0:
             coarse = found if coarse is None or resolution > coarse.resolution else coarse
-        elif fine is None or _too_many(found, budget) < _too_many(fine, budget):
+        elif fine is None or lack > _lack(fine, budget):
             fine = found
         if fine is None:
             if resolution >= highest:
                 break
-            resolution = min(resolution * 8, highest)
-        elif _is_close(fine, budget):
+            resolution = min(resolution * _step(lack, trial), highest)
+        elif _lack(fine, budget) > -CLOSE or resolution <= LOWEST_RESOLUTION:
             break
         elif coarse is None:
-            if resolution <= LOWEST_RESOLUTION:
-                break
-            resolution = max(fine.resolution / 8, LOWEST_RESOLUTION)
+            resolution = max(fine.resolution / _step(_lack(fine, budget), trial), LOWEST_RESOLUTION)
         elif fine.resolution < 1.01 * coarse.resolution:
             break
         else:
             resolution = _between(coarse, fine, budget)
-    # apart from the start too: a cluster that stays together by chance stays so from there
+    # without the start: nobody leaves a cluster in which it neither gains nor loses
     return tried(highest, None) if fine is None else fine
+
+
+def _lack(found: Clustering, budget: RowBudget) -> float:
+    """Gives the logarithm of the rows wanted over those found, where most are missing."""
+    users, items = found.users.num_rows, found.items.num_rows
+    asked = ((budget.users, users), (budget.items, items), (budget.total, users + items))
+    return max(math.log(wanted / found) for wanted, found in asked if wanted is not None)
+
+
+def _step(lack: float, trial: int) -> float:
+    """Gives the factor to go on by: rows grow about as a power of the resolution, at first."""
+    return min(max(math.exp(1.5 * abs(lack)), 1.05 * 1.3**trial), 8.0)
 
 
 def _between(coarse: Clustering, fine: Clustering, budget: RowBudget) -> float:
     """Gives the resolution where a power law through both has the budget, a bit above."""
     low, high = math.log(coarse.resolution), math.log(fine.resolution)
-    wanted = math.log(_wanted(budget))
-    few, many = math.log(_counted(coarse, budget)), math.log(_counted(fine, budget))
-    share = (wanted - few) / (many - few) if many > few else 0.5
-    return math.exp(low + min(max(share + 0.02, 0.1), 0.9) * (high - low))
+    few, many = _lack(coarse, budget), _lack(fine, budget)
+    return math.exp(low + min(max(few / (few - many) + 0.02, 0.1), 0.9) * (high - low))
 
 
 def _exactly(graph: Bipartite, budget: RowBudget, found: Clustering) -> Clustering:
@@ -214,28 +223,3 @@ def _all_apart(graph: Bipartite) -> float:
     weights = 1.0 if graph.weights is None else graph.weights.astype(np.float64)
     degrees = graph.user_degrees[graph.users] * graph.item_degrees[graph.items]
     return 1.001 * graph.total_weight * float((weights / degrees).max())
-
-
-def _excess(found: Clustering, budget: RowBudget) -> list[int]:
-    excess = budget.excess(found.users.num_rows, found.items.num_rows)
-    return [e for e in (excess.users, excess.items, excess.total) if e is not None]
-
-
-def _lacking(found: Clustering, budget: RowBudget) -> bool:
-    return min(_excess(found, budget)) < 0
-
-
-def _too_many(found: Clustering, budget: RowBudget) -> int:
-    return sum(_excess(found, budget))
-
-
-def _wanted(budget: RowBudget) -> int:
-    return sum(n for n in (budget.users, budget.items, budget.total) if n is not None)
-
-
-def _counted(found: Clustering, budget: RowBudget) -> int:
-    return _wanted(budget) + _too_many(found, budget)
-
-
-def _is_close(found: Clustering, budget: RowBudget) -> bool:
-    return min(_excess(found, budget)) <= max(1, _wanted(budget) // 200)
