@@ -29,17 +29,18 @@ class Recommender(nn.Module):
         grouped = config.features_of
         self.features = [feature for group in grouped.values() for feature in group]
         self.collection = make_collection(config, row_maps)
-        self._columns = [Columns.of(config, row_maps, feature) for feature in self.features]
-        deep = tuple(c.dim * c.chunks for c in self._columns if c.dim)
-        firsts = sum(c.is_wide for c in self._columns)
-        self.net = config.model.build(Shape(len(config.dense.columns), deep, firsts))
+        self.columns = [Columns.of(config, row_maps, feature) for feature in self.features]
+        self.num_dense = len(config.dense.columns)
+        deep = tuple(c.dim * c.chunks for c in self.columns if c.dim)
+        firsts = sum(c.is_wide for c in self.columns)
+        self.net = config.model.build(Shape(self.num_dense, deep, firsts))
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the log-odds, (B,)."""
         self.collection.set_time(batch.time)
         pooled = self.collection(batch.bags).values()
-        parts = torch.split(pooled, [c.width for c in self._columns], dim=1)
-        read = [c.read(part) for c, part in zip(self._columns, parts, strict=True)]
+        parts = torch.split(pooled, [c.width for c in self.columns], dim=1)
+        read = [c.read(part) for c, part in zip(self.columns, parts, strict=True)]
         firsts = torch.cat([first for first, _ in read], dim=1)
         return self.net(Inputs(batch.dense, [v for _, v in read if v.shape[1]], firsts))
 
