@@ -143,11 +143,6 @@ def test_features_that_a_model_adds_up_may_not_share_rows(
     }
     with pytest.raises(ConfigError, match=f"adds up their .*{added}"):
         config_of(events, model={"kind": model}, features=features, **settings)
-    alone = {
-        "features": {"user": {}, "item": {}},
-        "dense": {"columns": []},
-        "table": {"row_map": pool},
-    }
     config_of(events, model={"kind": model}, features={"user": {}, "item": {}}, **settings)
     config_of(events, model={"kind": "dcn"}, features=features, **settings)
 
