@@ -111,9 +111,10 @@ def test_a_file_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -> None:
         load_config(tmp_path / "bad.toml")
 
 
-@pytest.mark.parametrize(
-    "path", sorted(CONFIGS.rglob("*.toml")), ids=lambda p: f"{p.parent.name}/{p.stem}"
-)
+RUNS = sorted(p for p in CONFIGS.rglob("*.toml") if p.parent.name != "papers")
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_every_shipped_config_loads_and_survives_a_round_trip(path: Path) -> None:
     config = load_config(path)
     assert from_dict(RunConfig, to_dict(config)) == config

@@ -1,0 +1,1 @@
+"""Published experiments, each run again by one command: `recsys-train reproduce NAME`."""
