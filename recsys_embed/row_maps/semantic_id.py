@@ -86,6 +86,12 @@ class SemanticId(Learned):
                 f" got {self.memorize_rows}"
             )
         self._grams()
+        singles = self.levels * self.codes_per_level
+        if self.tokens == "pieces" and self.token_rows < singles:
+            raise ConfigError(
+                f"{self.kind} pieces of {self.levels} levels of {self.codes_per_level} codes need"
+                f" {singles} rows or more, got {self.token_rows}"
+            )
 
     @classmethod
     def of(

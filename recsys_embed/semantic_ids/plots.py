@@ -50,11 +50,11 @@ def draw_health(path: Path, health: Health, codes: Codes) -> None:
 
 
 def draw_epochs(path: Path, epochs: Sequence[Point]) -> None:
-    """Draws perplexity, dead codes, distinct IDs and error over epochs, as a PNG."""
+    """Draws perplexity, dead codes, distinct IDs and error over epochs, 1 or more, as a PNG."""
     figure = Figure(figsize=(14, 3.2), layout="constrained")
     perplexity, dead, unique, error = figure.subplots(1, 4)
     numbers = [point.epoch for point in epochs]
-    for level in range(len(epochs[0].perplexity) if epochs else 0):
+    for level in range(len(epochs[0].perplexity)):
         label = f"level {level + 1}"
         perplexity.plot(numbers, [p.perplexity[level] for p in epochs], label=label)
         dead.plot(numbers, [p.dead_codes[level] for p in epochs], label=label)
