@@ -134,17 +134,16 @@ def test_a_column_or_feature_that_is_not_there_is_named(events: Path) -> None:
 def test_features_that_a_model_adds_up_may_not_share_rows(
     events: Path, model: str, added: str
 ) -> None:
-    pool = {"kind": "multiplexed", "rows": 10}
-    features = {"user": {"table": "pool"}, "item": {"table": "pool"}}
-    settings: dict[str, Any] = {
-        "features": features,
+    both = {"user": {"table": "pool"}, "item": {"table": "pool"}}
+    pool: dict[str, Any] = {
+        "table": {"row_map": {"kind": "multiplexed", "rows": 10}},
         "dense": {"columns": []},
-        "table": {"row_map": pool},
     }
     with pytest.raises(ConfigError, match=f"adds up their .*{added}"):
-        config_of(events, model={"kind": model}, features=features, **settings)
-    config_of(events, model={"kind": model}, features={"user": {}, "item": {}}, **settings)
-    config_of(events, model={"kind": "dcn"}, features=features, **settings)
+        config_of(events, model={"kind": model}, features=both, **pool)
+    # a pool for each is fine, and so is a model that puts vectors side by side
+    config_of(events, model={"kind": model}, **pool)
+    config_of(events, model={"kind": "dcn"}, features=both, **pool)
 
 
 def test_chunks_that_do_not_divide_a_vector_are_refused(events: Path, tmp_path: Path) -> None:
