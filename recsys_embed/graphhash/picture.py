@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from recsys_embed.graphhash.clustering import Clustering, Part
+from recsys_embed.graphhash.clustering import Clustering, Part, clusters_of
 from recsys_embed.graphhash.interactions import Bipartite
 
 BIGGEST = 40
@@ -53,7 +53,8 @@ def block_lift(
     top = order[(users.weights[order] > 0) & (items.weights[order] > 0)][:biggest]
     place = np.full(clustering.num_clusters + 1, -1)  # the last one is that of isolated ids
     place[top] = np.arange(len(top))
-    a, b = place[users.clusters[graph.users]], place[items.clusters[graph.items]]
+    a = place[clusters_of(users, graph.user_ids)[graph.users]]
+    b = place[clusters_of(items, graph.item_ids)[graph.items]]
     shown = (a >= 0) & (b >= 0)
     weights = np.ones(graph.num_edges) if graph.weights is None else graph.weights
     sums = np.bincount(a[shown] * len(top) + b[shown], weights[shown], len(top) ** 2)
