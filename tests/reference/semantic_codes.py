@@ -1,4 +1,4 @@
-"""Residual quantization and its relatives in exact arithmetic, one vector and one code at a time."""
+"""Residual quantization and what is made of it in exact arithmetic, one vector at a time."""
 
 from collections.abc import Sequence
 from fractions import Fraction

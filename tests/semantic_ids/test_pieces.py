@@ -1,4 +1,4 @@
-"""Pieces: the likeliest segmentation, found by trying all; what SentencePiece learns from counts."""
+"""Pieces: the likeliest segmentation, as trying all gives it; what is learned from counts."""
 
 import numpy as np
 import pytest
