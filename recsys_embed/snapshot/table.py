@@ -54,6 +54,8 @@ class SnapshotTable:
     ) -> None:
         self.config: TableConfig = record.config
         self._of_rows = replace(record.config, row_map=Collisionless())
+        self._is_mapped = not isinstance(record.config.row_map, Collisionless)
+        self._features = [rule.name for rule in record.config.features]
         self.num_rows, self.seq, self.clock_s = record.num_rows, record.seq, record.clock_s
         self.counters = record.counters
         self.columns, self.admission = columns, admission
@@ -78,7 +80,13 @@ class SnapshotTable:
         """
         name = self._feature(feature)
         wanted = np.ascontiguousarray(ids_of(as_array(ids)))
-        return self.lookup_mapped(Mapped.of(self.config.row_map, wanted, name), missing)
+        if self._is_mapped:
+            return self.lookup_mapped(Mapped.of(self.config.row_map, wanted, name), missing)
+        check_missing(missing, self.config.dim)
+        values, held = self._read(wanted)
+        if not held.all():
+            values[~held] = self._stand_in(missing, wanted[~held])
+        return SnapshotLookup(values, held)
 
     def lookup_mapped(self, part: Mapped, missing: Missing = "initial") -> SnapshotLookup:
         """Reads the vectors of ids whose rows are known already.
@@ -87,20 +95,31 @@ class SnapshotTable:
             InputError, MissingIdError: as for `lookup`.
         """
         check_missing(missing, self.config.dim * part.chunks)
-        rows = part.flat
+        values, held = self._read(part.flat)
+        if held.all():
+            return SnapshotLookup(part.combine(values), np.ones(len(part.ids), np.bool_))
+        is_rowwise = isinstance(missing, str) and missing in ROWWISE
+        values[~held] = self._stand_in(missing if is_rowwise else "zeros", part.flat[~held])
+        vectors, found = part.combine(values), part.found_ids(held)
+        if not (is_rowwise or found.all()):
+            vectors[~found] = self._stand_in(missing, part.ids[~found])
+        return SnapshotLookup(vectors, found)
+
+    def _read(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Gives the weights of rows by their ids, and says which are there; others are not set."""
         values = np.empty((len(rows), self.config.dim), np.float32)
         held = np.zeros(len(rows), np.bool_)
         for index, weights in zip(self.build_index(), self.columns["weights"], strict=True):
             index.read(rows, weights, values, held)
-        if held.all():
-            return SnapshotLookup(part.combine(values), np.ones(len(part.ids), np.bool_))
-        found = part.found_ids(held)
-        is_initial = isinstance(missing, str) and missing == "initial"
-        values[~held] = initial_values(self._of_rows, rows[~held]) if is_initial else 0.0
-        vectors = part.combine(values)
-        if not (isinstance(missing, str) and missing in ROWWISE):
-            vectors[~found] = missing_vector(missing, self.config.name, part.ids[~found])
-        return SnapshotLookup(vectors, found)
+        return values, held
+
+    def _stand_in(self, missing: Missing, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Gives what stands in for rows that are not there, or for vectors of ids."""
+        if isinstance(missing, str) and missing in ROWWISE:
+            if missing == "initial":
+                return initial_values(self._of_rows, ids)
+            return np.zeros((len(ids), self.config.dim), np.float32)
+        return missing_vector(missing, self.config.name, ids)
 
     def build_index(self) -> tuple[native.IdIndex, ...]:
         """Builds the index if no lookup has yet, and returns it: one part for each shard.
@@ -123,7 +142,7 @@ class SnapshotTable:
                 yield RowBlock(*(column[start : start + rows_per_block] for column in shard))
 
     def _feature(self, feature: str | None) -> str:
-        names = [rule.name for rule in self.config.features]
+        names = self._features
         if feature is not None and feature not in names:
             raise InputError(
                 f"table {self.config.name!r} has no feature {feature!r}; {near(feature, names)}"
