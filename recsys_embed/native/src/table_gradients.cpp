@@ -62,6 +62,12 @@ void Table::step(std::span<const std::int64_t> ids, const std::uint32_t* rows, s
     for (std::uint32_t r = 0; r < storage_.end(); ++r) header_of(storage_.row(r)).stamp = 0;
     stamp_ = 0;
   }
+  if (parts > 1) {
+    owned_.begin(stretches_for(*pool, n), parts, n);
+    spread(*pool, n, [&](std::size_t stretch, std::size_t first, std::size_t last) {
+      owned_.deal(stretch, at.data(), first, last);
+    });
+  }
   const std::uint32_t base = stamp_ + 1;
   stamp_ += static_cast<std::uint32_t>(stamps);
   pool->run(parts, [&](std::size_t part) {
@@ -79,7 +85,7 @@ void Table::step(std::span<const std::int64_t> ids, const std::uint32_t* rows, s
 // as which distinct row this call has met it: no scratch table, no sorting.
 void Table::chain(std::span<const std::uint32_t> rows, std::size_t part, std::size_t parts,
                   std::uint32_t base) {
-  constexpr std::size_t kAhead = 16;
+  constexpr std::uint32_t kAhead = 16;
   Part& p = parts_[part];
   if (p.rows.size() < rows.size()) {
     p.rows.resize(rows.size());
@@ -89,15 +95,13 @@ void Table::chain(std::span<const std::uint32_t> rows, std::size_t part, std::si
   std::uint32_t *distinct = p.rows.data(), *first = p.first.data(), *last = p.last.data(),
                 *next = next_.data();
   std::uint32_t count = 0;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (i + kAhead < rows.size() && rows[i + kAhead] != kNoRow) {
-      __builtin_prefetch(storage_.row(rows[i + kAhead]), 1);
-    }
-    const std::uint32_t row = rows[i];
-    if (row == kNoRow || (parts > 1 && owner_of(row, parts) != part)) continue;
-    RowHeader& h = header_of(storage_.row(row));
-    const auto occurrence = static_cast<std::uint32_t>(i);
-    next[i] = kNoRow;
+  const TableView t = view();
+  const auto link = [&](std::uint32_t occurrence, std::uint32_t later) {
+    if (rows[later] != kNoRow) __builtin_prefetch(t.row(rows[later]), 1);
+    const std::uint32_t row = rows[occurrence];
+    if (row == kNoRow) return;
+    RowHeader& h = header_of(t.row(row));
+    next[occurrence] = kNoRow;
     if (h.stamp - base < count) {  // below base it wraps around to a large number
       next[last[h.stamp - base]] = occurrence;
     } else {
@@ -108,6 +112,12 @@ void Table::chain(std::span<const std::uint32_t> rows, std::size_t part, std::si
       first[count++] = occurrence;
     }
     last[h.stamp - base] = occurrence;
+  };
+  if (parts > 1) {
+    owned_.for_each<kAhead>(part, link);
+  } else {
+    const auto n = static_cast<std::uint32_t>(rows.size());
+    for (std::uint32_t i = 0; i < n; ++i) link(i, std::min(i + kAhead, n - 1));
   }
   p.distinct = count;
 }

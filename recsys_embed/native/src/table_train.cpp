@@ -81,6 +81,12 @@ std::size_t unit_at(const Units& units, std::size_t low, std::size_t id) {
   return low;
 }
 
+// Where unit `unit` begins among all ids; the end for one beyond the last.
+template <class Units>
+std::size_t first_id(const Units& units, const Batch& batch, std::size_t unit) {
+  return unit == units.count ? batch.ids.size() : units.first_id(unit);
+}
+
 }  // namespace
 
 Evicted Table::train_lookup(std::span<const std::int64_t> ids, std::span<const FeatureSpan> features,
@@ -108,12 +114,15 @@ Evicted Table::train(const Batch& batch, const Units& units, const Missing& miss
     part.missing.clear();
     part.again.clear();
   }
+  const std::size_t owners = parts_for(*pool, n);
+  if (parts > 1) owned_.begin(parts, owners, n);
   pool->run(parts, [&](std::size_t part) {
     const std::size_t first = part == 0 ? 0 : unit_at(units, 0, n * part / parts);
     const std::size_t last = part + 1 == parts ? units.count : unit_at(units, 0, n * (part + 1) / parts);
     read_units(batch, units, first, last, parts == 1, parts_[part]);
+    if (parts > 1) owned_.deal(part, batch.rows, first_id(units, batch, first), first_id(units, batch, last));
   });
-  if (parts > 1) touch_all(*pool, batch, parts_for(*pool, n));
+  if (parts > 1) touch_all(*pool, batch, owners);
   admit_missing(batch, evicted);
   initialize_new(*pool);
   pool->run(parts, [&](std::size_t part) {
@@ -130,8 +139,7 @@ template <class Units>
 void Table::read_units(const Batch& batch, const Units& units, std::size_t first, std::size_t last,
                        bool alone, Part& part) {
   if (first >= last) return;
-  const std::size_t begin = units.first_id(first);
-  const std::size_t end = last == units.count ? batch.ids.size() : units.first_id(last);
+  const std::size_t begin = units.first_id(first), end = first_id(units, batch, last);
   kernels().find(view(), batch.ids.data() + begin, end - begin, batch.rows + begin);
   NewRows fresh(*this, batch, part.missing);
   for (std::size_t k = 0; k < batch.features.size(); ++k) {
@@ -162,16 +170,20 @@ Touch Table::touch_of(const Batch& batch, std::uint16_t feature, bool writes) {
 }
 
 // Rows have owners among the threads, whatever part of the ids they were found in.
-void Table::touch_all(ThreadPool& pool, const Batch& batch, std::size_t parts) {
-  pool.run(parts, [&](std::size_t part) {
-    for (const FeatureSpan& span : batch.features) {
-      const Touch touch = touch_of(batch, span.feature, true);
-      for (std::size_t i = span.begin; i < span.end; ++i) {
-        const std::uint32_t row = batch.rows[i];
-        if (row == kNoRow || owner_of(row, parts) != part) continue;
-        touch.note(header_of(storage_.row(row)), row);
+void Table::touch_all(ThreadPool& pool, const Batch& batch, std::size_t owners) {
+  constexpr std::size_t kAhead = 24;
+  pool.run(owners, [&](std::size_t owner) {
+    const TableView t = view();
+    auto span = batch.features.begin();
+    Touch touch = touch_of(batch, span->feature, true);
+    owned_.for_each<kAhead>(owner, [&](std::uint32_t i, std::uint32_t later) {
+      __builtin_prefetch(t.row(batch.rows[later]), 1);
+      if (i >= span->end) {
+        while (i >= span->end) ++span;
+        touch = touch_of(batch, span->feature, true);
       }
-    }
+      touch.note(header_of(t.row(batch.rows[i])), batch.rows[i]);
+    });
   });
 }
 

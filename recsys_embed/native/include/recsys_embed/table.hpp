@@ -17,6 +17,7 @@
 #include "recsys_embed/cut.hpp"
 #include "recsys_embed/id_index.hpp"
 #include "recsys_embed/kernels.hpp"
+#include "recsys_embed/owned.hpp"
 #include "recsys_embed/parallel.hpp"
 #include "recsys_embed/row_layout.hpp"
 #include "recsys_embed/row_storage.hpp"
@@ -229,6 +230,7 @@ class Table {
 
   // Working memory of the one writer, kept from call to call.
   std::vector<Part> parts_;
+  Owned owned_;
   std::vector<std::uint32_t> new_rows_, found_, next_;
   std::vector<const float*> source_;
   std::vector<float> scale_;
