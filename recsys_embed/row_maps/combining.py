@@ -86,7 +86,7 @@ class Mapped:
     def _combined(self, vectors: Floats) -> Floats:
         if self.row_map.combine == "sum":
             return _summed(vectors, self.found.per_id, len(self.ids))
-        rows = vectors.reshape(len(self.ids), -1, vectors.shape[1])
+        rows = self._by_id(vectors)
         if self.row_map.combine == "product":
             return np.asarray(rows.prod(axis=1))
         return np.asarray(np.einsum("nkd,nk->nd", rows[:, :-1], self._weights(rows)))
@@ -94,7 +94,7 @@ class Mapped:
     def _spread(self, vectors: Floats, grads: Floats) -> Floats:
         if self.row_map.combine == "sum":
             return self.repeated(grads)
-        rows = vectors.reshape(len(self.ids), -1, vectors.shape[1])
+        rows = self._by_id(vectors)
         if self.row_map.combine == "product":
             first, second = rows[:, 0], rows[:, 1]
             return np.stack([grads * second, grads * first], axis=1).reshape(vectors.shape)
@@ -106,6 +106,11 @@ class Mapped:
         of_weights = np.einsum("nkd,nd->nk", rows[:, :-1], grads)
         np.put_along_axis(spread[:, -1], self._columns(), of_weights, axis=1)
         return spread
+
+    def _by_id(self, vectors: Floats) -> Floats:
+        """Gives the rows of a chunk as (N, rows an id, D), which every id has as many of."""
+        assert isinstance(self.found.per_id, int), "rows that are not summed are as many for each"
+        return vectors.reshape(len(self.ids), self.found.per_id, vectors.shape[1])
 
     def _weights(self, rows: Floats) -> Floats:
         """Gives each id's importance weights, held as their distance from 1 in its last row."""
