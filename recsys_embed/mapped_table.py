@@ -13,7 +13,8 @@ from recsys_embed.row_maps import Collisionless
 from recsys_embed.row_maps.combining import Mapped
 from recsys_embed.row_maps.expansion import row_bags
 from recsys_embed.row_maps.pooling import pool, unpool
-from recsys_embed.table import CollisionlessTable, Missing, Mode, is_several
+from recsys_embed.table import CollisionlessTable
+from recsys_embed.table_arguments import Missing, Mode, is_several
 from recsys_embed.table_config import TableConfig
 from recsys_embed.table_types import Evicted, Lookup, Rows
 

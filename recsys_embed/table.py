@@ -2,7 +2,7 @@
 
 import time as system_time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NoReturn, TypeGuard, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,27 +14,28 @@ from recsys_embed.arrays import (
     as_offsets,
     as_output,
     as_rates,
-    as_vector,
     as_weights,
 )
-from recsys_embed.config import near
 from recsys_embed.cut import COUNTERS, Cut
 from recsys_embed.errors import ConfigError, InputError, MissingIdError
 from recsys_embed.native_table import make_native
 from recsys_embed.row_maps import Collisionless
+from recsys_embed.table_arguments import (
+    Missing,
+    Mode,
+    checked_time,
+    feature_number,
+    is_mean,
+    is_several,
+    missing_policy,
+    not_finite,
+    not_negative,
+)
 from recsys_embed.table_config import TableConfig
+from recsys_embed.table_restoring import restore_meta, restore_rows
 from recsys_embed.table_types import Evicted, Lookup, RowBlock, Rows, TableStats
 
-Missing = Literal["initial", "zeros", "error"] | NDArray[np.float32]
-Mode = Literal["sum", "mean"]
-INITIAL, VECTOR, ERROR = 0, 1, 2
-MAX_TIME_S = 2**32 - 1
 ALL_ROWS = 2**32
-ADMISSION_STATE: Mapping[str, Mapping[str, type]] = {
-    "exact": {"ids": np.int64, "counts": np.uint32, "last_seen": np.uint32},
-    "sketch": {"cells": np.uint32},
-    "probabilistic": {},
-}
 
 
 class CollisionlessTable:
@@ -84,7 +85,7 @@ class CollisionlessTable:
         """
         ids = as_ids(ids)
         values = as_output(out, len(ids), self.config.dim)
-        policy, vector = self._missing(missing)
+        policy, vector = missing_policy(missing, self.config.dim)
         self._call(self._native.lookup, ids, values, policy, vector)
         return values
 
@@ -119,8 +120,8 @@ class CollisionlessTable:
         offsets = as_offsets(offsets, len(ids), num_features)
         factors = as_weights(weights, len(ids))
         values = self._pooled_output(out, offsets, num_features)
-        policy, vector = self._missing(missing)
-        mean = _is_mean(mode)
+        policy, vector = missing_policy(missing, self.config.dim)
+        mean = is_mean(mode)
         self._call(self._native.lookup_pooled, ids, offsets, values, factors, mean, policy, vector)
         return values
 
@@ -167,7 +168,7 @@ class CollisionlessTable:
                 f" ({len(features) + 1},), got {offsets.shape}"
             )
         out = as_output(out, len(ids), self.config.dim)
-        policy, vector = self._missing(missing, training=True)
+        policy, vector = missing_policy(missing, self.config.dim, training=True)
         rows = np.empty(len(ids), np.uint32)
         lost, reasons, moves = self._native.train_lookup(
             ids, features, offsets, self._time(time), rows, out, policy, vector
@@ -201,7 +202,7 @@ class CollisionlessTable:
         offsets = as_offsets(offsets, len(ids), len(numbers))
         factors = as_weights(weights, len(ids))
         out = self._pooled_output(out, offsets, len(features))
-        policy, vector = self._missing(missing, training=True)
+        policy, vector = missing_policy(missing, self.config.dim, training=True)
         rows = np.empty(len(ids), np.uint32)
         lost, reasons, moves = self._native.train_lookup_pooled(
             ids,
@@ -211,7 +212,7 @@ class CollisionlessTable:
             rows,
             out,
             factors,
-            _is_mean(mode),
+            is_mean(mode),
             policy,
             vector,
         )
@@ -237,7 +238,7 @@ class CollisionlessTable:
         grads = as_matrix(grads, len(ids), self.config.dim, "grads")
         rates = as_rates(lr, self._optimizers)
         if not self._native.apply_gradients(ids, found, moves, grads, rates):
-            raise _not_finite(grads)
+            raise not_finite(grads)
 
     def apply_pooled_gradients(
         self,
@@ -266,10 +267,10 @@ class CollisionlessTable:
         grads = as_matrix(grads, batch, num_features * self.config.dim, "grads")
         rates = as_rates(lr, self._optimizers)
         applied = self._native.apply_pooled_gradients(
-            ids, found, moves, offsets, grads, factors, _is_mean(mode), rates
+            ids, found, moves, offsets, grads, factors, is_mean(mode), rates
         )
         if not applied:
-            raise _not_finite(grads)
+            raise not_finite(grads)
 
     def assign(self, ids: ArrayLike, values: ArrayLike, *, time: int | None = None) -> None:
         """Sets the weights of N ids, giving a row to those that lack one; the last duplicate wins.
@@ -312,7 +313,7 @@ class CollisionlessTable:
         if now is None:
             now = self._native.clock() if self.config.clock == "event" else self._time(None)
         limit = ALL_ROWS if max_rows is None else max_rows
-        return _evicted(self._native.expire(_checked_time(now), _not_negative("max_rows", limit)))
+        return _evicted(self._native.expire(checked_time(now), not_negative("max_rows", limit)))
 
     def enforce_budget(self) -> Evicted:
         """Evicts, if the table is over its budget, as a training call would at its start."""
@@ -321,7 +322,7 @@ class CollisionlessTable:
     def compact(self, max_moves: int | None = None) -> int:
         """Moves rows into holes, gives freed chunks back to the system; returns the moves made."""
         limit = ALL_ROWS if max_moves is None else max_moves
-        return int(self._native.compact(_not_negative("max_moves", limit)))
+        return int(self._native.compact(not_negative("max_moves", limit)))
 
     def contains(self, ids: ArrayLike) -> NDArray[np.bool_]:
         """Says of each id whether it has a row, shape (N,)."""
@@ -401,24 +402,7 @@ class CollisionlessTable:
             InputError: if the columns do not fit the table, or an id has a row already; nothing is
                 changed.
         """
-        n = len(block.ids)
-        room = RowBlock.empty(n, self.config.dim, self.config.state_width)
-        pairs: Iterator[tuple[str, NDArray[Any], NDArray[Any]]] = zip(
-            RowBlock._fields, block, room, strict=True
-        )
-        for name, column, wanted in pairs:
-            if column.dtype != wanted.dtype or column.shape != wanted.shape:
-                raise InputError(
-                    f"{name} of a block of {n} rows must be {wanted.dtype} of shape {wanted.shape},"
-                    f" got {column.dtype} of shape {column.shape}"
-                )
-        whole = RowBlock._make(np.require(c, requirements=["C", "W", "A"]) for c in block)
-        try:
-            self._native.restore_rows(native.Columns(*whole))
-        except (ValueError, TypeError) as error:
-            raise InputError(
-                f"cannot restore rows into table {self.config.name!r}: {error}"
-            ) from None
+        restore_rows(self._native, self.config, block)
 
     def restore_meta(
         self,
@@ -433,22 +417,14 @@ class CollisionlessTable:
         Raises:
             InputError: if the admission state is not of the table's kind of admission.
         """
-        kind = self.config.admission.kind
-        wanted = ADMISSION_STATE[kind]
-        if {name: a.dtype for name, a in admission.items()} != wanted:
-            came = {name: str(a.dtype) for name, a in admission.items()}
-            raise InputError(f"{kind} admission has state {sorted(wanted)}, got {came}")
-        columns = {name: np.require(a, requirements=["C", "A"]) for name, a in admission.items()}
-        if len({len(column) for column in columns.values()}) > 1:
-            raise InputError("the columns of an exact admission state must be of one length")
-        if kind == "exact":
-            self._native.restore_counts(columns["ids"], columns["counts"], columns["last_seen"])
-        if kind == "sketch":
-            try:
-                self._native.restore_sketch(columns["cells"].reshape(-1))
-            except ValueError as error:
-                raise InputError(f"cannot restore the admission sketch: {error}") from None
-        self._native.restore_meta(seq, clock_s, [counters[name] for name in COUNTERS])
+        restore_meta(
+            self._native,
+            self.config.admission.kind,
+            seq=seq,
+            clock_s=clock_s,
+            counters=counters,
+            admission=admission,
+        )
 
     def _refuse_row_map(self, config: TableConfig) -> None:
         if not isinstance(config.row_map, Collisionless):
@@ -472,33 +448,8 @@ class CollisionlessTable:
         batch = (len(offsets) - 1) // num_features
         return as_output(out, batch, num_features * self.config.dim)
 
-    def _missing(
-        self, missing: Missing, *, training: bool = False
-    ) -> tuple[int, NDArray[np.float32] | None]:
-        if isinstance(missing, str):
-            if missing == "initial":
-                return INITIAL, None
-            if missing == "zeros":
-                return VECTOR, np.zeros(self.config.dim, np.float32)
-            if missing == "error" and not training:
-                return ERROR, None
-            known = ["initial", "zeros"] if training else ["initial", "zeros", "error"]
-            raise InputError(f"missing cannot be {missing!r}; {near(missing, known)}, or a vector")
-        if missing is None:
-            raise InputError("missing must be a policy or a vector, got None")
-        return VECTOR, as_vector(missing, self.config.dim)
-
     def _feature(self, feature: int | str) -> int:
-        if isinstance(feature, str):
-            if feature not in self._features:
-                hint = near(feature, list(self._features))
-                raise InputError(f"table {self.config.name!r} has no feature {feature!r}; {hint}")
-            return self._features[feature]
-        if not isinstance(feature, int | np.integer) or not 0 <= feature < len(self._features):
-            raise InputError(
-                f"feature must be in [0, {len(self._features)}) or a name, got {feature!r}"
-            )
-        return int(feature)
+        return feature_number(self.config, self._features, feature)
 
     def _time(self, time: int | None) -> int:
         if self.config.clock == "wall":
@@ -514,7 +465,7 @@ class CollisionlessTable:
                     " pass time=seconds"
                 )
             return int(self._native.clock())
-        return _checked_time(time)
+        return checked_time(time)
 
     def _call(self, call: Any, ids: NDArray[np.int64], *rest: Any) -> None:
         try:
@@ -527,40 +478,6 @@ class CollisionlessTable:
             ) from None
 
 
-def is_several(feature: int | str | Sequence[int | str]) -> TypeGuard[Sequence[int | str]]:
-    """Tells several features from one."""
-    return not isinstance(feature, str) and isinstance(feature, Sequence)
-
-
 def _evicted(answer: tuple[NDArray[np.int64], NDArray[np.uint8], int]) -> Evicted:
     ids, reasons, _ = answer
     return Evicted(ids, reasons)
-
-
-def _checked_time(time: int) -> int:
-    if (
-        isinstance(time, bool)
-        or not isinstance(time, int | np.integer)
-        or not 0 <= time <= MAX_TIME_S
-    ):
-        raise InputError(f"time must be whole seconds in [0, 2^32), got {time!r}")
-    return int(time)
-
-
-def _not_negative(name: str, value: int) -> int:
-    if value < 0:
-        raise InputError(f"{name} must not be negative, got {value}")
-    return value
-
-
-def _is_mean(mode: str) -> bool:
-    if mode not in ("sum", "mean"):
-        raise InputError(f"mode must be sum or mean, got {mode!r}")
-    return mode == "mean"
-
-
-def _not_finite(grads: NDArray[np.float32]) -> InputError:
-    row = int(np.argmin(np.isfinite(grads).all(axis=1)))
-    return InputError(
-        f"grads must be finite, got NaN or infinity in row {row}; nothing was changed"
-    )

@@ -12,7 +12,8 @@ from recsys_embed.arrays import as_array, as_ids, as_matrix, as_output, as_rates
 from recsys_embed.errors import ConfigError, InputError, MissingIdError
 from recsys_embed.optimizers import Optimizer
 from recsys_embed.row_maps import Collisionless
-from recsys_embed.table import CollisionlessTable, Missing, Mode, _not_finite
+from recsys_embed.table import CollisionlessTable
+from recsys_embed.table_arguments import Missing, Mode, missing_policy, not_finite
 from recsys_embed.table_types import Evicted
 
 Rate = float | Sequence[float]
@@ -184,7 +185,7 @@ class TableGroup:
         if not self._call(
             self._native.apply_pooled_gradients, *rows.bags, rows.found, grads, rates
         ):
-            raise _not_finite(grads)
+            raise not_finite(grads)
 
     def _bags(self, ids: Any, offsets: Any, starts: Any, num_bags: int, weights: Any) -> GroupBags:
         ids, starts = as_ids(ids), np.ascontiguousarray(as_array(starts), np.int64)
@@ -210,7 +211,9 @@ class TableGroup:
     def _missing(
         self, missing: Missing, *, training: bool
     ) -> tuple[int, NDArray[np.float32] | None]:
-        policy, vector = self.members[0].table._missing(missing, training=training)
+        policy, vector = missing_policy(
+            missing, self.members[0].table.config.dim, training=training
+        )
         if isinstance(missing, str):  # zeros serve tables of any size
             return policy, None if vector is None else np.zeros(self._dims[-1], np.float32)
         if len(self._dims) > 1:

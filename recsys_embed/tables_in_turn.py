@@ -10,7 +10,7 @@ from recsys_embed.arrays import as_ids, as_matrix, as_output, as_weights
 from recsys_embed.errors import InputError
 from recsys_embed.mapped_table import MappedTable
 from recsys_embed.row_maps import Collisionless
-from recsys_embed.table import Missing
+from recsys_embed.table_arguments import Missing
 from recsys_embed.table_group import Member, Rate, TableGroup
 from recsys_embed.table_types import Evicted
 

@@ -10,7 +10,8 @@ from recsys_embed.nn.bags import Bags, float32s, int64s
 from recsys_embed.nn.fused import PooledStep, SequenceCall, SequenceStep
 from recsys_embed.nn.module import TableModule
 from recsys_embed.nn.weighted import weighted_pool
-from recsys_embed.table import CollisionlessTable, Mode
+from recsys_embed.table import CollisionlessTable
+from recsys_embed.table_arguments import Mode
 from recsys_embed.table_config import TableConfig
 from recsys_embed.table_group import Member, Rate
 from recsys_embed.tables_in_turn import make_group

@@ -19,7 +19,7 @@ from recsys_embed.nn.table_configs import table_configs, with_feature_names
 from recsys_embed.nn.weighted import feature_offsets, joined, weighted_pool
 from recsys_embed.optimizers import Optimizer, RowwiseAdagrad
 from recsys_embed.rules import FeatureRule
-from recsys_embed.table import Mode
+from recsys_embed.table_arguments import Mode
 from recsys_embed.table_group import Member, Rate
 from recsys_embed.tables_in_turn import make_group
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from recsys_embed.arrays import as_array
 from recsys_embed.config import near
 from recsys_embed.errors import InputError, MissingIdError
-from recsys_embed.table import Missing
+from recsys_embed.table_arguments import Missing
 
 ROWWISE = ["initial", "zeros"]
 POLICIES = [*ROWWISE, "error"]

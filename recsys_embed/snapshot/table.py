@@ -19,7 +19,8 @@ from recsys_embed.row_maps.combining import Mapped
 from recsys_embed.snapshot.format import TableRecord
 from recsys_embed.snapshot.missing import ROWWISE, check_missing, missing_vector
 from recsys_embed.snapshot.restoring import refuse_other_table
-from recsys_embed.table import CollisionlessTable, Missing
+from recsys_embed.table import CollisionlessTable
+from recsys_embed.table_arguments import Missing
 from recsys_embed.table_config import TableConfig
 from recsys_embed.table_types import RowBlock
 from recsys_embed.threads import initial_values
