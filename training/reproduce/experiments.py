@@ -12,7 +12,10 @@ from training.overrides import assign
 from training.reproduce.experiment import Experiment
 
 CONFIGS = Path("configs/papers")
-MODULES = {"graphhash-gowalla": "GraphHashGowalla"}
+MODULES = {
+    "graphhash-gowalla": "GraphHashGowalla",
+    "unified-ml100k": "UnifiedML100K",
+}
 
 
 def names() -> list[str]:
