@@ -24,7 +24,10 @@ def as_array(values: Any) -> NDArray[Any]:
             return detach().numpy()  # type: ignore[no-any-return]
         except TypeError:
             raise InputError(f"expected a dtype that numpy has, got {values.dtype}") from None
-    return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise InputError(f"expected an array, got a ragged {type(values).__name__}") from None
 
 
 def as_ids(values: ArrayLike) -> NDArray[np.int64]:
@@ -71,6 +74,24 @@ def as_offsets(values: ArrayLike, num_ids: int, num_features: int = 1) -> NDArra
             f"offsets must not decrease, got {array[at]} before {array[at + 1]} at {at}"
         )
     return _contiguous(array, "offsets")
+
+
+def as_feature_offsets(
+    values: ArrayLike | None, num_ids: int, num_features: int
+) -> NDArray[np.int64]:
+    """Views where the ids of each feature begin, shape (F + 1,); None: all are of one feature.
+
+    Raises:
+        InputError: for another dtype or shape, or offsets that decrease or overrun.
+    """
+    given = np.array([0, num_ids]) if values is None else values
+    offsets = as_offsets(given, num_ids, num_features)
+    if len(offsets) != num_features + 1:
+        raise InputError(
+            f"feature_offsets of {num_features} features must have shape ({num_features + 1},),"
+            f" got {offsets.shape}"
+        )
+    return offsets
 
 
 def as_weights(values: ArrayLike | None, num_ids: int) -> NDArray[np.float32] | None:

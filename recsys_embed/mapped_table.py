@@ -7,14 +7,22 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recsys_embed.arrays import as_ids, as_matrix, as_offsets, as_output, as_vector, as_weights
+from recsys_embed.arrays import (
+    as_feature_offsets,
+    as_ids,
+    as_matrix,
+    as_offsets,
+    as_output,
+    as_vector,
+    as_weights,
+)
 from recsys_embed.errors import InputError, MissingIdError
 from recsys_embed.row_maps import Collisionless
 from recsys_embed.row_maps.combining import Mapped
 from recsys_embed.row_maps.expansion import row_bags
 from recsys_embed.row_maps.pooling import pool, unpool
 from recsys_embed.table import CollisionlessTable
-from recsys_embed.table_arguments import Missing, Mode, is_several
+from recsys_embed.table_arguments import Missing, Mode, is_mean, is_several
 from recsys_embed.table_config import TableConfig
 from recsys_embed.table_types import Evicted, Lookup, Rows
 
@@ -98,7 +106,7 @@ class MappedTable(CollisionlessTable):
             features: index or name of each; the table's first `num_features` if None.
         """
         names = list(range(num_features) if features is None else features)
-        parts, offsets, factors = self._bags(ids, offsets, weights, names)
+        parts, offsets, factors = self._bags(ids, offsets, weights, names, mode)
         if parts[0].is_summed and isinstance(missing, str) and missing != "error":
             bags = row_bags(parts, offsets, factors, mode)
             return super().lookup_pooled(_flat(parts), missing=missing, out=out, **bags._asdict())
@@ -125,10 +133,10 @@ class MappedTable(CollisionlessTable):
         """
         ids = as_ids(ids)
         names = list(feature if is_several(feature) else [cast(int | str, feature)])
-        offsets = np.array([0, len(ids)]) if feature_offsets is None else feature_offsets
-        parts = self._parts(ids, names, as_offsets(offsets, len(ids), len(names)))
+        parts = self._parts(ids, names, as_feature_offsets(feature_offsets, len(ids), len(names)))
+        values = as_output(out, len(ids), self._one_width(names))
         vectors, rows, evicted = self._train(parts, names, time, missing)
-        return Lookup(_filled(out, np.concatenate(vectors)), rows, evicted)
+        return Lookup(np.concatenate(vectors, out=values), rows, evicted)
 
     def train_lookup_pooled(
         self,
@@ -143,10 +151,12 @@ class MappedTable(CollisionlessTable):
         out: Any = None,
     ) -> Lookup:
         """Does what `train_lookup` does, for the bags of one or more features at once."""
-        parts, offsets, factors = self._bags(ids, offsets, weights, features)
+        parts, offsets, factors = self._bags(ids, offsets, weights, features, mode)
         if not parts[0].is_summed:
+            num_bags = (len(offsets) - 1) // len(parts)
+            values = as_output(out, num_bags, len(parts) * self.config.dim)
             vectors, rows, evicted = self._train(parts, features, time, missing)
-            return Lookup(_filled(out, _pooled(vectors, offsets, factors, mode)), rows, evicted)
+            return Lookup(_filled(values, _pooled(vectors, offsets, factors, mode)), rows, evicted)
         bags = row_bags(parts, offsets, factors, mode)
         answer = super().train_lookup_pooled(
             _flat(parts),
@@ -192,8 +202,8 @@ class MappedTable(CollisionlessTable):
         found = self._found(rows)
         num_ids = sum(len(part.ids) for part in found.parts)
         offsets, factors = as_offsets(offsets, num_ids, num_features), as_weights(weights, num_ids)
-        if num_features != len(found.parts):
-            raise InputError(f"the rows are of {len(found.parts)} features, got {num_features}")
+        is_mean(mode)
+        _refuse_other_spans(found.parts, offsets, num_features)
         if found.parts[0].is_summed:
             bags = row_bags(found.parts, offsets, factors, mode)
             return super().apply_pooled_gradients(found.rows, grads=grads, lr=lr, **bags._asdict())
@@ -244,9 +254,25 @@ class MappedTable(CollisionlessTable):
             Mapped.of(row_map, ids[a:b], n) for n, (a, b) in zip(names, spans, strict=True)
         )
 
+    def _one_width(self, features: Features) -> int:
+        names = [self.config.features[self._feature(f)].name for f in features]
+        widths = {name: self.config.vector_dim(name) for name in names}
+        if len(set(widths.values())) > 1:
+            raise InputError(
+                f"features of one training lookup need vectors of one width, got {widths};"
+                " pool them, or look them up one by one"
+            )
+        return widths[names[0]]
+
     def _bags(
-        self, ids: ArrayLike, offsets: ArrayLike, weights: ArrayLike | None, features: Features
+        self,
+        ids: ArrayLike,
+        offsets: ArrayLike,
+        weights: ArrayLike | None,
+        features: Features,
+        mode: Mode,
     ) -> tuple[Parts, NDArray[np.int64], Floats | None]:
+        is_mean(mode)
         ids = as_ids(ids)
         offsets = as_offsets(offsets, len(ids), len(features))
         bounds = [0, *(int(at[-1]) for at in _spans(offsets, len(features)))]
@@ -359,6 +385,18 @@ def _filled(out: Any, values: Floats) -> Floats:
     target = as_output(out, *values.shape)
     target[:] = values
     return target
+
+
+def _refuse_other_spans(parts: Parts, offsets: NDArray[np.int64], num_features: int) -> None:
+    if num_features != len(parts):
+        raise InputError(f"the rows are of {len(parts)} features, got {num_features}")
+    of_lookup = [len(part.ids) for part in parts]
+    given = [int(at[-1] - at[0]) for at in _spans(offsets, num_features)]
+    if given != of_lookup:
+        raise InputError(
+            f"the features of the lookup had {of_lookup} ids, got {given}; give the offsets of the"
+            " lookup"
+        )
 
 
 def _rowwise(missing: Missing) -> Missing:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsys_embed import native
 from recsys_embed.arrays import (
+    as_feature_offsets,
     as_ids,
     as_matrix,
     as_offsets,
@@ -160,13 +161,7 @@ class CollisionlessTable:
         ids = as_ids(ids)
         several = feature if is_several(feature) else [cast(int | str, feature)]
         features = [self._feature(f) for f in several]
-        offsets = np.array([0, len(ids)]) if feature_offsets is None else feature_offsets
-        offsets = as_offsets(offsets, len(ids), len(features))
-        if len(offsets) != len(features) + 1:
-            raise InputError(
-                f"feature_offsets of {len(features)} features must have shape"
-                f" ({len(features) + 1},), got {offsets.shape}"
-            )
+        offsets = as_feature_offsets(feature_offsets, len(ids), len(features))
         out = as_output(out, len(ids), self.config.dim)
         policy, vector = missing_policy(missing, self.config.dim, training=True)
         rows = np.empty(len(ids), np.uint32)
