@@ -39,7 +39,7 @@ def made(scheme: dict[str, Any], seed: int = 0) -> SemanticId:
     codebooks = some_codebooks(np.random.default_rng(seed))
     codes = np.random.default_rng(seed + 1).integers(0, 5, (len(ITEMS), 3))
     pieces = drawn_pieces(seed, 3, 5, 20) if scheme["tokens"] == "pieces" else None
-    return SemanticId.of(ITEMS, codes, codebooks, pieces=pieces, seed=seed, **scheme)
+    return SemanticId.of(ITEMS, codes, codebooks, pieces=pieces, **{"seed": seed, **scheme})
 
 
 @schemes
@@ -137,6 +137,14 @@ def test_rows_follow_the_codes() -> None:
     spm = SemanticId.of(**items, tokens="pieces", rows=7, pieces=pieces)
     assert spm.map(ids).rows.tolist() == [[0, 5, 6]]
     np.testing.assert_array_equal(spm.map(ids).per_id, [2, 1])
+
+
+def test_rows_that_memorize_lie_behind_those_of_tokens() -> None:
+    row_map = made({"tokens": "prefix", "rows": 40, "memorize_rows": 8})
+    rows = row_map.map(np.arange(2000)).rows.reshape(2000, 4)
+    assert rows[:, :3].max() < 32 and set(rows[:, 3]) == set(range(32, 40))
+    twins = made({"tokens": "prefix", "rows": 40, "memorize_rows": 8, "seed": 1}, seed=1)
+    assert (twins.map(np.arange(2000)).rows.reshape(2000, 4)[:, 3] != rows[:, 3]).mean() > 0.8
 
 
 def test_hashed_codes_of_unknown_ids_spread_over_all_codes() -> None:
