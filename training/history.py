@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recsys_embed.errors import ConfigError, InputError
 from training.bags import Bags, ids_of
+from training.features import column_of
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,13 @@ class History:
         of: the column whose values are remembered.
         by: whose past it is; an event without one (null) has an empty history.
         last: how many, at least 1; the oldest come first.
+        only: a column of numbers; where it is not above zero, an event is not remembered.
     """
 
     of: str
     by: str
     last: int = 20
+    only: str | None = None
 
     def __post_init__(self) -> None:
         if self.last < 1:
@@ -34,7 +37,7 @@ class History:
         """Returns one bag an event; `frame` and `times` (n,) are in time order.
 
         Raises:
-            InputError: if column `of` misses a value.
+            InputError: if column `of` misses a value, or `only` has no numbers.
         """
         if frame[self.of].null_count():
             raise InputError(
@@ -42,13 +45,26 @@ class History:
             )
         owners = codes(frame[self.by])
         order = np.lexsort((times, owners))  # stable: events of one moment keep their order
-        begins = _run_starts(owners[order])
-        ends = np.maximum(begins, _run_starts(owners[order], times[order]))
+        kept = self._kept(frame)[order]
+        before = np.concatenate([[0], np.cumsum(kept)])  # events kept before each position
+        begins = before[_run_starts(owners[order])]
+        ends = np.maximum(begins, before[_run_starts(owners[order], times[order])])
         starts, lengths = np.empty((2, len(order)), np.int64)
         starts[order] = np.maximum(begins, ends - self.last)
         lengths[order] = ends - np.maximum(begins, ends - self.last)
         lengths[owners < 0] = 0
-        return Bags(ids_of(frame[self.of])[order], starts, lengths)
+        return Bags(ids_of(frame[self.of])[order][kept], starts, lengths)
+
+    def _kept(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
+        if self.only is None:
+            return np.ones(len(frame), bool)
+        column = column_of(frame, self.only, "history.only")
+        if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+            raise InputError(
+                f"history.only = {self.only!r} must name numbers, or true and false; it holds"
+                f" {column.dtype}"
+            )
+        return (column.cast(pl.Float64).fill_null(0.0) > 0).to_numpy()
 
 
 def codes(column: pl.Series) -> NDArray[np.int64]:
