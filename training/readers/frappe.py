@@ -30,7 +30,7 @@ FIELDS = (
 )
 # First libFM index of each field in the published files; contexts are coded by first appearance.
 OFFSETS = np.array((0, 957, 5039, 5046, 5053, 5055, 5058, 5060, 5069, 5149))
-USERS, ITEMS = 957, 4082
+USERS, ITEMS, END = 957, 4082, 5382
 TRAIN_NEGATIVES = 134_423
 
 
@@ -39,16 +39,19 @@ class Frappe:
     """Reads frappe.csv, frappe.validation.libfm and frappe.test.libfm of a folder.
 
     Gives the ten FIELDS as libFM indices (int64), `label` and `part` ("train", "validation",
-    "test"): 202,027 + 57,722 + 28,860 lines.
+    "test"): 202,027 + 57,722 + 28,860 lines. With `texts` also `app`: name, category and
+    description, from meta_short.tsv.
 
     Args:
         path: the folder.
         seed: of the train part's negatives.
+        texts: whether to read what is written about the apps.
     """
 
     kind: ClassVar[str] = "frappe"
     path: str
     seed: int = 0
+    texts: bool = False
 
     def read(self) -> pl.DataFrame:
         """Returns the three parts, one after another."""
@@ -64,9 +67,23 @@ class Frappe:
             np.concatenate([positives, negatives]),
             np.repeat([1.0, 0.0], [len(positives), len(negatives)]),
         )
-        return pl.concat(
+        frame = pl.concat(
             [_frame(part, *rows) for part, rows in ({"train": train} | held_out).items()]
         )
+        if not self.texts:
+            return frame
+        return frame.join(self._texts(), on="item", how="left", maintain_order="left")
+
+    def _texts(self) -> pl.DataFrame:
+        frame = pl.read_csv(
+            resolve(f"{self.path}/meta_short.tsv"),
+            separator="\t",
+            infer_schema=False,
+            quote_char=None,  # descriptions hold quotes
+        )
+        text = pl.concat_str("name", "category", "short desc", separator=" ", ignore_nulls=True)
+        item = pl.col("item").cast(pl.Int64) + int(OFFSETS[1])
+        return frame.select(item, text.alias("app"))
 
     def _log(self) -> NDArray[np.int64]:
         frame = pl.read_csv(resolve(f"{self.path}/frappe.csv"), separator="\t", infer_schema=False)

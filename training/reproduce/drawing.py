@@ -1,9 +1,15 @@
 """Pictures of what came of a reproduction."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from training.reproduce.experiment import Rows
+from training.reproduce.experiment import Row, Rows
+
+MARKERS = "osv^D<>Pphd*X"
 
 
 def bars_by_group(axes: Axes, rows: Rows, metric: str, heading: str) -> None:
@@ -21,3 +27,45 @@ def bars_by_group(axes: Axes, rows: Rows, metric: str, heading: str) -> None:
     axes.set(xlabel=heading)
     axes.invert_yaxis()
     axes.legend()
+
+
+def pareto(rows: Rows, metric: str, heading: str, path: Path) -> None:
+    """Draws a metric over the parameters of cases "GROUP NAME", a line a name, and the frontier."""
+    figure = Figure(figsize=(10, 6), layout="constrained")
+    axes = figure.subplots()
+    over_size(axes, rows, metric, lambda row: row.parameters)
+    best = frontier([(row.parameters, row.mean(metric)) for row in rows.values()])
+    axes.step(*zip(*best, strict=True), where="post", color="0.8", linewidth=6, zorder=0)
+    axes.set(xscale="log", xlabel="parameters, remaps included", ylabel=heading)
+    axes.legend(ncols=2, fontsize="small")
+    figure.savefig(path, dpi=120)
+
+
+def over_size(axes: Axes, rows: Rows, metric: str, size_of: Callable[[Row], float]) -> None:
+    """Draws a line with deviations for each name of cases "GROUP NAME"."""
+    names = list(dict.fromkeys(case.split()[1] for case in rows))
+    for k, name in enumerate(names):
+        own = sorted((r for case, r in rows.items() if case.split()[1] == name), key=size_of)
+        axes.errorbar(
+            [size_of(row) for row in own],
+            [row.mean(metric) for row in own],
+            [np.nan_to_num(row.std(metric)) for row in own],
+            marker=MARKERS[k % len(MARKERS)],
+            color=f"C{k % 10}",
+            linestyle="-" if k < 10 else "--",
+            label=name,
+        )
+
+
+def frontier(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Gives the points (size, value) above which no smaller one lies.
+
+    Example:
+        >>> frontier([(3, 0.9), (1, 0.5), (2, 0.4)])
+        [(1, 0.5), (3, 0.9)]
+    """
+    best: list[tuple[float, float]] = []
+    for size, value in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not best or value > best[-1][1]:
+            best.append((size, value))
+    return best

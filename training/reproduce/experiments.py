@@ -15,6 +15,7 @@ CONFIGS = Path("configs/papers")
 MODULES = {
     "graphhash-gowalla": "GraphHashGowalla",
     "unified-ml100k": "UnifiedML100K",
+    "unified-frappe": "UnifiedFrappe",
 }
 
 
