@@ -11,6 +11,7 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from recsys_embed import InputError
 from recsys_embed.graphhash import cluster, from_arrays, modularity
+from recsys_embed.graphhash.clustering import clustering_of
 from tests.graphhash.making import graphs, planted, random_graph
 
 WAYS = [("native", "leiden"), ("native", "louvain"), ("igraph", "leiden")]
@@ -23,6 +24,23 @@ def test_planted_communities_are_found(rng, engine, method):
     assert normalized_mutual_info_score(of_users, found.users.clusters) > 0.99
     assert normalized_mutual_info_score(of_items, found.items.clusters) > 0.99
     assert found.modularity >= modularity(graph, of_users, of_items, 2.0) - 1e-9
+
+
+@pytest.mark.parametrize(("engine", "method"), WAYS)
+def test_the_unit_of_weights_does_not_matter(rng, engine, method):
+    graph, of_users, _ = planted(rng)
+    weights = rng.integers(4, 6, graph.num_edges) / 512
+    scaled = from_arrays(graph.users, graph.items, weights)
+    found = cluster(scaled, 2.0, engine=engine, method=method)
+    assert normalized_mutual_info_score(of_users, found.users.clusters) > 0.99
+
+
+def test_clusters_are_numbered_by_their_first_id():
+    graph = from_arrays([1, 2, 3, 3], [10, 20, 30, 30], item_ids=[5])
+    found = clustering_of(graph, np.array([9, 4, 9, 0, 4, 7, 9]), 1.0)
+    assert found.users.clusters.tolist() == [0, 1, 0]
+    assert found.items.clusters.tolist() == [-1, 1, 2, 0]
+    assert found.users.rows.tolist() == [0, 1, -1] and found.items.rows.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("resolution", [0.5, 1.0, 5.0])

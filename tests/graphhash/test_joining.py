@@ -46,6 +46,16 @@ def test_newcomers_join_by_vote(first, later, resolution):
         assert (np.diff(after.ids) > 0).all()
 
 
+def test_of_equal_votes_the_lighter_cluster_wins_then_the_lower():
+    users, items = [1, 1, 1, 2, 3, 3], [10, 11, 12, 20, 30, 31]
+    old = cluster(from_arrays(users, items))
+    assert old.items.clusters.tolist() == [0, 0, 0, 1, 2, 2]
+    new = join(old, from_arrays([8, 8, 9, 9, 9], [10, 20, 12, 20, 30]))
+    assert dict(zip(new.users.ids, new.users.clusters, strict=True))[8] == 1
+    even = cluster(from_arrays([1, 2], [10, 20]))
+    assert join(even, from_arrays([7, 7], [20, 10])).users.clusters.tolist() == [0, 1, 0]
+
+
 def test_clusters_without_a_row_for_users_take_none():
     graph = from_arrays([1, 1, 1, 2, 2, 2], [10, 11, 12, 20, 21, 22])
     apart = cluster_to_budget(graph, RowBudget(items=6))  # every id a cluster of its own

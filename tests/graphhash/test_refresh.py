@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from recsys_embed.graphhash import (
     RowBudget,
@@ -15,10 +16,25 @@ from recsys_embed.graphhash import (
 from tests.graphhash.making import graphs, planted
 from tests.reference import bipartite as reference
 
+# each group has an item of its own: stars, which are the clusters
+GROUPS = st.lists(st.integers(0, 4), min_size=1, max_size=9)
+
+
+def stars(groups):
+    return cluster(from_arrays(np.arange(len(groups)), groups), 0.5)
+
+
+@given(GROUPS, GROUPS)
+def test_as_many_ids_as_possible_keep_their_row(first, later):
+    check_churn(stars(first), stars(later))
+
 
 @given(graphs(max_ids=6), graphs(max_ids=6))
-def test_as_many_ids_as_possible_keep_their_row(first, later):
-    old, new = cluster(first, 1.0), cluster(later, 2.0)
+def test_churn_is_counted_on_both_sides(first, later):
+    check_churn(cluster(first, 1.0), cluster(later, 2.0))
+
+
+def check_churn(old, new):
     kept = with_old_rows(old, new)
     for before, found, after, churn in (
         (old.users, new.users, kept.clustering.users, kept.users),
