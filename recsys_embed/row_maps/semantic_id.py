@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recsys_embed import native
 from recsys_embed.errors import ConfigError, InputError
 from recsys_embed.row_maps.hashed import bucket, check_lookups, check_seed, salt
-from recsys_embed.row_maps.learned import Learned, digest_of, places_of
+from recsys_embed.row_maps.learned import Learned, digest_of
 from recsys_embed.row_maps.protocol import RowIds
 from recsys_embed.semantic_ids.codebooks import MAX_CODES, Codebooks, checked_codes
 from recsys_embed.semantic_ids.grams import Gram, Tokens, prefixes, regions
@@ -198,7 +199,7 @@ class SemanticId(Learned):
 
     def codes_of(self, ids: NDArray[np.int64]) -> Codes:
         """Gives the semantic IDs of N ids, int32 (N, L); of unknown ones, hashed."""
-        at = places_of(ids, self.array("ids"))
+        at = self._index.find(np.ascontiguousarray(ids))
         codes = np.empty((len(ids), self.levels), np.int32)
         codes[at >= 0] = self.array("codes")[at[at >= 0]]
         codes[at < 0] = self._hashed_codes(ids[at < 0])
@@ -206,15 +207,11 @@ class SemanticId(Learned):
 
     def map(self, ids: NDArray[np.int64], feature: str = "") -> RowIds:
         """Gives the rows of each id's tokens, and the one that memorizes it."""
-        at = places_of(ids, self.array("ids"))
-        unknown = self._token_rows(self._hashed_codes(ids[at < 0]))
-        rows = np.empty((len(ids), unknown.shape[1] + (self.memorize_rows > 0)), np.int64)
-        tokens = rows[:, : unknown.shape[1]]
-        tokens[at >= 0] = self._known_rows[at[at >= 0]]
-        tokens[at < 0] = unknown
-        if self.memorize_rows:
-            rows[:, -1] = self._memory(ids)
-        return self._row_ids(rows)
+        at = self._index.find(np.ascontiguousarray(ids))
+        rows = np.take(self._known_rows, at, axis=0, mode="wrap")
+        unknown = np.flatnonzero(at < 0)
+        rows[unknown] = self._token_rows(self._hashed_codes(ids[unknown]))
+        return self._row_ids(rows, self._memory(ids) if self.memorize_rows else None)
 
     def rows_of_codes(self, codes: ArrayLike, ids: ArrayLike | None = None) -> RowIds:
         """Gives the rows of N items by their semantic IDs.
@@ -229,15 +226,19 @@ class SemanticId(Learned):
         given = checked_codes(codes, self.levels, self.codes_per_level)
         if given.shape[1] != self.levels:
             raise InputError(f"expected {self.levels} codes an ID, got {given.shape[1]}")
-        rows = self._token_rows(given)
-        if ids is not None and self.memorize_rows:
-            memory = self._memory(np.asarray(ids, np.int64))
-            rows = np.concatenate([rows, memory[:, None]], axis=1)
-        return self._row_ids(rows)
+        has_memory = ids is not None and self.memorize_rows
+        memory = self._memory(np.asarray(ids, np.int64)) if has_memory else None
+        return self._row_ids(self._token_rows(given), memory)
+
+    @functools.cached_property
+    def _index(self) -> native.IdIndex:
+        return native.IdIndex(np.ascontiguousarray(self.array("ids")))
 
     @functools.cached_property
     def _known_rows(self) -> Rows:
-        return self._token_rows(self.array("codes"))
+        # One row more stands where the last is: position -1, the index's answer to an unknown id.
+        none = np.zeros((1, self.levels), np.int32)
+        return self._token_rows(np.concatenate([self.array("codes"), none]))
 
     @functools.cached_property
     def _pieces(self) -> Pieces:
@@ -265,7 +266,8 @@ class SemanticId(Learned):
     def _memory(self, ids: NDArray[np.int64]) -> Rows:
         return self.token_rows + bucket(ids, self.seed, self.memorize_rows)
 
-    def _row_ids(self, rows: Rows) -> RowIds:
+    def _row_ids(self, tokens: Rows, memory: Rows | None) -> RowIds:
+        rows = tokens if memory is None else np.concatenate([tokens, memory[:, None]], axis=1)
         if self.tokens != "pieces":
             return RowIds(rows.reshape(1, -1), rows.shape[1])
         return RowIds(rows[rows >= 0][None, :], np.count_nonzero(rows >= 0, axis=1))
