@@ -2,6 +2,10 @@
 
 `python -m benchmarks.table [--quick] [--json FILE]`: 4,096 bags of 8 ids, D = 64, 4 M rows.
 Ours always starts from raw 64-bit ids; peers that know no ids are given dense indices.
+
+Steps on two threads depend on where a virtual machine's host runs the cores: a row that one thread
+has read is 85 ns away from the other where they share a third-level cache, and 370 ns where they do
+not. Seen within minutes on the same machine, of the native code alone: 37 and 28 M ids/s.
 """
 
 import os
