@@ -26,6 +26,7 @@ def route_list() -> list[BaseRoute]:
         LeanRoute("/v1/lookup", routes.lookup_tables, **docs.LOOKUP_TABLES),
         LeanRoute("/v1/tables", routes.tables, **docs.told(503)),
         LeanRoute("/v1/tables/{table}", routes.table, **docs.told(404, 503)),
+        LeanRoute("/v1/tables/{table}/items", routes.items, **docs.ITEMS),
         LeanRoute("/v1/info", routes.info, **docs.told(503)),
         LeanRoute("/livez", routes.live, **docs.told()),
         LeanRoute("/readyz", routes.ready, **docs.told(503)),

@@ -2,17 +2,46 @@
 
 from typing import Any
 
-from serving import schemas
+from serving import responses, schemas
 from serving.errors import HTTP_KINDS, INTERNAL, KINDS, MEDIA_TYPE
 from serving.formats import JSON, ONE_TABLE, RAW, SEVERAL_TABLES, Format
-from serving.queries import POLICIES
+from serving.parameters import LIMIT, POLICIES
 
 REF = "#/components/schemas/{model}"
 BINARY = {"schema": {"type": "string", "format": "binary"}}
-MODELS = (schemas.LookupRequest, schemas.LookupsRequest, schemas.Problem)
-ANSWERS = (schemas.LookupResponse, schemas.LookupsResponse)
+MODELS = (schemas.LookupRequest, schemas.LookupsRequest, responses.Problem)
+ANSWERS = (responses.LookupResponse, responses.LookupsResponse)
 
 Responses = dict[int | str, dict[str, Any]]
+
+
+def _parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+MISSING = _parameter(
+    "missing",
+    "what stands in for a row that is not there, where the body does not say",
+    type="string",
+    enum=list(POLICIES),
+)
+FEATURE = _parameter(
+    "feature", "whose ids they are, where the body does not say; the table's first", type="string"
+)
+PREFIX = _parameter(
+    "prefix",
+    "the first codes of a semantic ID, joined by commas; none: all items",
+    type="string",
+    pattern="^([0-9]+(,[0-9]+)*)?$",
+    default="",
+)
+LIMITED = _parameter(
+    "limit",
+    "items listed at most, up to the server's max_ids",
+    type="integer",
+    minimum=1,
+    default=LIMIT,
+)
 
 
 def _header(description: str, example: str) -> dict[str, Any]:
@@ -27,11 +56,11 @@ TAGS = {
 }
 RAW_HEADERS = {
     "X-Shape": _header(
-        "rows,dimension of each block (raw bytes only), blocks joined by ';'", "100,64"
+        "vectors,dimension of each block (raw bytes only), blocks joined by ';'", "100,64"
     ),
     "X-Dtype": _header("type of the numbers (raw bytes only), little-endian", "float32"),
     "X-Found": _header(
-        "base64 of one bit an id, lowest bit first: 1 if a row was found (raw and .npy)", "Dw=="
+        "base64 of one bit an id, lowest bit first: 1 if its rows were found (raw and .npy)", "Dw=="
     ),
 }
 
@@ -58,36 +87,31 @@ def told(*statuses: int) -> dict[str, Any]:
 
 
 def _lookup(
-    request: str, response: str, raw_ids: bool, formats: tuple[Format, ...]
+    request: str, response: str, formats: tuple[Format, ...], of_one_table: bool
 ) -> dict[str, Any]:
     asked: dict[str, Any] = {JSON: {"schema": {"$ref": REF.format(model=request)}}}
-    if raw_ids:
+    if of_one_table:
         asked[RAW] = BINARY
     answered = {f: BINARY for f in formats}
     answered[JSON] = {"schema": {"$ref": REF.format(model=response)}}
     ok = {
-        "description": "One vector an id",
+        "description": "One vector an id or item",
         "content": answered,
         "headers": {**TAGS, **RAW_HEADERS},
-    }
-    missing = {
-        "name": "missing",
-        "in": "query",
-        "description": "what stands in for a row that is not there, where the body does not say",
-        "schema": {"type": "string", "enum": list(POLICIES)},
     }
     return {
         "methods": ["POST"],
         "responses": {200: ok, **problems(400, 404, 406, 413, 415, 422, 500, 503)},
         "openapi_extra": {
             "requestBody": {"required": True, "content": asked},
-            "parameters": [missing],
+            "parameters": [MISSING, FEATURE] if of_one_table else [MISSING],
         },
     }
 
 
-LOOKUP_TABLE = _lookup("LookupRequest", "LookupResponse", True, ONE_TABLE)
-LOOKUP_TABLES = _lookup("LookupsRequest", "LookupsResponse", False, SEVERAL_TABLES)
+LOOKUP_TABLE = _lookup("LookupRequest", "LookupResponse", ONE_TABLE, of_one_table=True)
+LOOKUP_TABLES = _lookup("LookupsRequest", "LookupsResponse", SEVERAL_TABLES, of_one_table=False)
+ITEMS = {**told(404, 422, 503), "openapi_extra": {"parameters": [PREFIX, LIMITED]}}
 METRICS: dict[str, Any] = {
     "methods": ["GET"],
     "responses": {

@@ -12,8 +12,9 @@ from starlette.responses import Response
 from recsys_embed.errors import InputError, RecsysEmbedError
 from serving.bodies import BodyTooLargeError, UnsupportedContentError
 from serving.formats import NotAcceptableError
-from serving.lookup import MissingIdsError, UnknownTableError
+from serving.lookup import MissingIdsError, UnknownFeatureError, UnknownTableError
 from serving.queries import InvalidRequestError, MalformedBodyError, TooManyIdsError
+from serving.semantic_ids import NoSemanticIdsError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -31,11 +32,13 @@ class Kind(NamedTuple):
 KINDS: dict[type[Exception], Kind] = {
     MalformedBodyError: Kind(400, "malformed_body", "The body cannot be read"),
     UnknownTableError: Kind(404, "unknown_table", "No such table"),
+    UnknownFeatureError: Kind(404, "unknown_feature", "No such feature"),
     MissingIdsError: Kind(404, "missing_ids", "Ids without a row"),
     NotAcceptableError: Kind(406, "not_acceptable", "No acceptable format"),
     BodyTooLargeError: Kind(413, "body_too_large", "Body too large"),
     TooManyIdsError: Kind(413, "too_many_ids", "Too many ids"),
     UnsupportedContentError: Kind(415, "unsupported_content", "Unsupported content"),
+    NoSemanticIdsError: Kind(422, "no_semantic_ids", "The table has no semantic IDs"),
     InvalidRequestError: Kind(422, "invalid_request", "Invalid request"),
     InputError: Kind(422, "invalid_request", "Invalid request"),
     NotReadyError: Kind(503, "not_ready", "Not ready"),

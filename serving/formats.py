@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsys_embed.errors import RecsysEmbedError
-from serving.lookup import Answer
+from serving.asked import Answer
 
 Format = Literal[
     "application/json",
@@ -110,7 +110,7 @@ def encode_several(answers: Sequence[Answer], version: str, media_type: Format) 
         return _json({"snapshot_version": version, "lookups": [_table_object(a) for a in answers]})
     if media_type == ARROW:
         lengths = np.concatenate(
-            [np.full(a.ids.size, a.values.shape[1], np.int32) for a in answers]
+            [np.full(a.found.size, a.values.shape[1], np.int32) for a in answers]
         )
         offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(lengths, dtype=np.int32)])
         vectors = pa.ListArray.from_arrays(
@@ -126,6 +126,7 @@ def _table_object(answer: Answer) -> dict[str, Any]:
         "dim": answer.values.shape[1],
         "status": list(map(STATUS_WORDS.__getitem__, answer.found.tolist())),
         "vectors": answer.values,
+        **({} if answer.codes is None else {"semantic_ids": answer.codes}),
     }
 
 
@@ -153,14 +154,27 @@ def _flat(answer: Answer) -> pa.Array:
     return pa.array(answer.values.reshape(-1), pa.float32())
 
 
+def _ids(answer: Answer) -> pa.Array:
+    return pa.nulls(answer.found.size, pa.int64()) if answer.ids is None else pa.array(answer.ids)
+
+
+def _codes(answer: Answer) -> pa.Array:
+    kind = pa.list_(pa.int32())
+    if answer.codes is None:
+        return pa.nulls(answer.found.size, kind)
+    return pa.array(answer.codes.tolist(), kind)
+
+
 def _arrow(answers: Sequence[Answer], vectors: pa.Array, metadata: dict[str, str]) -> Encoded:
     words = pa.array(STATUS_WORDS)
     columns = {
-        "table": pa.array([a.table for a in answers for _ in range(a.ids.size)], pa.string()),
-        "id": pa.concat_arrays([pa.array(a.ids) for a in answers]),
+        "table": pa.array([a.table for a in answers for _ in range(a.found.size)], pa.string()),
+        "id": pa.concat_arrays([_ids(a) for a in answers]),
         "status": words.take(pa.concat_arrays([pa.array(a.found.view(np.uint8)) for a in answers])),
         "vector": vectors,
     }
+    if any(a.codes is not None for a in answers):
+        columns["semantic_id"] = pa.concat_arrays([_codes(a) for a in answers])
     batch = pa.record_batch(columns).replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:

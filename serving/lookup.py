@@ -1,26 +1,30 @@
-"""The lookup itself: ids in, rows out, one snapshot for the whole answer. Knows nothing of HTTP."""
+"""The lookup itself: ids in, vectors out, one snapshot an answer. Knows nothing of HTTP."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys_embed.config import near
 from recsys_embed.errors import InputError, RecsysEmbedError
+from recsys_embed.row_maps import SemanticId
 from recsys_embed.snapshot import Snapshot, SnapshotTable, open_snapshot
-
-Policy = Literal["initial", "zeros", "error"]
-Missing = Policy | NDArray[np.float32]
+from serving.asked import Answer, ItemQuery, Missing, Query
+from serving.semantic_ids import Items, ReverseIndexes, codes_of, lookup_codes
 
 NAMED_IDS = 20
 
 
 class UnknownTableError(RecsysEmbedError):
     """A table that the snapshot does not hold; the sentence lists those it does."""
+
+
+class UnknownFeatureError(RecsysEmbedError):
+    """A feature that the table does not have; the sentence lists those it has."""
 
 
 class MissingIdsError(RecsysEmbedError):
@@ -36,33 +40,6 @@ class MissingIdsError(RecsysEmbedError):
         self.count = count
 
 
-@dataclass(frozen=True)
-class Query:
-    """Ids to look up in one table.
-
-    Args:
-        table: its name in the snapshot.
-        ids: int64, shape (N,), any order, duplicates allowed.
-        missing: what stands in for a row that is not there; a vector has shape (D,).
-        asked: the ids as the client wrote them, for naming them in an error.
-    """
-
-    table: str
-    ids: NDArray[np.int64]
-    missing: Missing = "initial"
-    asked: Sequence[int | str] | None = None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Vectors (N, D) float32 in the order of the ids (N,); `found` (N,) says which have a row."""
-
-    table: str
-    ids: NDArray[np.int64]
-    values: NDArray[np.float32]
-    found: NDArray[np.bool_]
-
-
 class LookupService:
     """Answers queries from one snapshot, which never changes; any number of threads may ask.
 
@@ -75,6 +52,7 @@ class LookupService:
         self.snapshot = snapshot
         self.version = snapshot.version_id
         self.created = datetime.fromisoformat(snapshot.manifest["created"]).timestamp()
+        self._reverse = ReverseIndexes()
 
     @classmethod
     def open(cls, path: Path, *, verify: bool = True) -> Self:
@@ -86,6 +64,8 @@ class LookupService:
         service = cls(open_snapshot(path, verify=verify))
         for name in service.tables:
             service.lookup(Query(name, np.zeros(1, np.int64), "zeros"))
+            if isinstance(row_map := service.table(name).config.row_map, SemanticId):
+                service.lookup(ItemQuery(name, contents=[[0.0] * row_map.codebooks.width]))
         return service
 
     @property
@@ -104,38 +84,77 @@ class LookupService:
         except KeyError:
             raise UnknownTableError(_no_table(name, list(self.tables))) from None
 
-    def lookup(self, query: Query) -> Answer:
-        """Gives every id its row, or what `query.missing` says.
+    def lookup(self, query: Query | ItemQuery) -> Answer:
+        """Gives every id or item its vector, or what `query.missing` says.
+
+        Raises:
+            UnknownTableError, UnknownFeatureError: if the table or the feature does not exist.
+            InputError: for a vector of another width, or contents or codes that do not fit.
+            NoSemanticIdsError: for items where the table's row map has no semantic IDs.
+            MissingIdsError: if the policy is "error" and an id has no row.
+        """
+        table, missing = self.table(query.table), query.missing
+        if query.feature is not None:
+            _refuse_other_feature(table, query.feature)
+        if isinstance(missing, np.ndarray):
+            _refuse_other_width(table, query.feature, missing)
+        missing = "zeros" if _is_error(missing) else missing
+        if isinstance(query, ItemQuery):
+            codes = codes_of(table, query)
+            answer = Answer(query.table, None, *lookup_codes(table, codes, missing), codes)
+        else:
+            rows = table.lookup(query.ids, missing=missing, feature=query.feature)
+            answer = Answer(query.table, query.ids, rows.values, rows.found)
+        if _is_error(query.missing) and not answer.found.all():
+            raise _missing_ids(query, answer)
+        return answer
+
+    def lookup_many(self, queries: Sequence[Query | ItemQuery]) -> list[Answer]:
+        """Answers all queries from one snapshot, or raises for the first that cannot be."""
+        return [self.lookup(query) for query in queries]
+
+    def items(self, table: str, prefix: Sequence[int], limit: int) -> Items:
+        """Gives the first `limit` items whose semantic IDs begin with the codes of `prefix`.
 
         Raises:
             UnknownTableError: if the table does not exist.
-            InputError: if a given vector has another dimension than the table.
-            MissingIdsError: if the policy is "error" and an id has no row.
+            NoSemanticIdsError, InputError: as `ReverseIndexes.items`.
         """
-        table = self.table(query.table)
-        missing = query.missing
-        if isinstance(missing, np.ndarray) and missing.shape != (table.config.dim,):
-            raise InputError(
-                f"table {query.table!r} has {table.config.dim} dimensions,"
-                f" the vector for missing ids has {missing.size}"
-            )
-        rows = table.lookup(query.ids, missing="zeros" if _is_error(missing) else missing)
-        if _is_error(missing) and not rows.found.all():
-            raise _missing_ids(query, rows.found)
-        return Answer(query.table, query.ids, rows.values, rows.found)
+        return self._reverse.items(self.table(table), prefix, limit)
 
-    def lookup_many(self, queries: Sequence[Query]) -> list[Answer]:
-        """Answers all queries from one snapshot, or raises for the first that cannot be."""
-        return [self.lookup(query) for query in queries]
+
+def _refuse_other_feature(table: SnapshotTable, feature: str) -> None:
+    names = [rule.name for rule in table.config.features]
+    if feature not in names:
+        raise UnknownFeatureError(
+            f"table {table.config.name!r} has no feature {feature!r}; {near(feature, names)}"
+        )
+
+
+def _refuse_other_width(
+    table: SnapshotTable, feature: str | None, missing: NDArray[np.float32]
+) -> None:
+    config = table.config
+    width = config.vector_dim(config.features[0].name if feature is None else feature)
+    if missing.shape != (width,):
+        raise InputError(
+            f"vectors of table {config.name!r} have {width} dimensions, the vector for missing ids"
+            f" has {missing.size}"
+        )
 
 
 def _is_error(missing: Missing) -> bool:
     return isinstance(missing, str) and missing == "error"
 
 
-def _missing_ids(query: Query, found: NDArray[np.bool_]) -> MissingIdsError:
-    positions = np.flatnonzero(~found)
-    asked = query.ids.tolist() if query.asked is None else query.asked
+def _missing_ids(query: Query | ItemQuery, answer: Answer) -> MissingIdsError:
+    positions = np.flatnonzero(~answer.found)
+    asked: Sequence[int | str]
+    if answer.codes is not None:
+        asked = [",".join(map(str, codes)) for codes in answer.codes.tolist()]
+    else:
+        assert isinstance(query, Query)
+        asked = query.ids.tolist() if query.asked is None else query.asked
     return MissingIdsError(query.table, [asked[p] for p in positions[:NAMED_IDS]], positions.size)
 
 

@@ -1,9 +1,7 @@
 """Requests to queries: JSON checked by a schema, or raw int64 ids; nothing is coerced."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, TypeVar
-from urllib.parse import parse_qsl
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from recsys_embed.errors import RecsysEmbedError
 from recsys_embed.hashing import hash_strings
-from serving.lookup import Missing, Policy, Query
+from serving.asked import ItemQuery, Missing, Policy, Query
 from serving.schemas import LookupRequest
 
-POLICIES: tuple[Policy, ...] = ("initial", "zeros", "error")
 NAMED_ERRORS = 10
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -34,6 +31,13 @@ class InvalidRequestError(RecsysEmbedError):
 
 class TooManyIdsError(RecsysEmbedError):
     """A request for more ids than the server's `max_ids`."""
+
+
+class Defaults(NamedTuple):
+    """What holds where the body does not say; None: the policy "initial", the first feature."""
+
+    missing: Policy | None = None
+    feature: str | None = None
 
 
 def parse(model: type[Model], body: bytes) -> Model:
@@ -58,19 +62,26 @@ def _path(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in location) or "body"
 
 
-def query_of(table: str, request: LookupRequest, default: Policy | None) -> Query:
-    """Turns a checked request into a query; `default` is the policy where the body names none.
+def query_of(table: str, request: LookupRequest, default: Defaults) -> Query | ItemQuery:
+    """Turns a checked request into a query.
 
     Raises:
         InvalidRequestError: for a decimal id outside int64.
     """
-    if "decimal_ids" in request.model_fields_set:
-        ids, asked = _ids_of_decimals(request.decimal_ids), request.decimal_ids
-        return Query(table, ids, _missing_of(request, default), asked)
-    return Query(table, _ids_of(request.ids), _missing_of(request, default), request.ids)
+    given = request.model_fields_set
+    missing = _missing_of(request, default.missing)
+    feature = request.feature if "feature" in given else default.feature
+    if "ids" in given:
+        return Query(table, _ids_of(request.ids), missing, request.ids, feature)
+    if "decimal_ids" in given:
+        ids = _ids_of_decimals(request.decimal_ids)
+        return Query(table, ids, missing, request.decimal_ids, feature)
+    if "contents" in given:
+        return ItemQuery(table, contents=request.contents, missing=missing, feature=feature)
+    return ItemQuery(table, codes=request.semantic_ids, missing=missing, feature=feature)
 
 
-def raw_query_of(table: str, body: bytes, default: Policy | None) -> Query:
+def raw_query_of(table: str, body: bytes, default: Defaults) -> Query:
     """Turns a body of little-endian int64 into a query, without copying it.
 
     Raises:
@@ -78,41 +89,21 @@ def raw_query_of(table: str, body: bytes, default: Policy | None) -> Query:
     """
     if len(body) % 8:
         raise MalformedBodyError(f"expected int64 ids of 8 bytes each, got {len(body)} bytes")
-    return Query(table, np.frombuffer(body, "<i8"), default or "initial")
+    ids = np.frombuffer(body, "<i8")
+    return Query(table, ids, default.missing or "initial", feature=default.feature)
 
 
-def check_count(queries: Sequence[Query], max_ids: int) -> None:
-    """Holds a request to `max_ids` ids in all.
+def check_count(queries: Sequence[Query | ItemQuery], max_ids: int) -> None:
+    """Holds a request to `max_ids` ids, contents and semantic IDs in all.
 
     Raises:
         TooManyIdsError: with the number that came.
     """
-    count = sum([query.ids.size for query in queries])
+    count = sum([query.size for query in queries])
     if count > max_ids:
         raise TooManyIdsError(
             f"a request may ask for {max_ids} ids, this one for {count}; split it"
         )
-
-
-@lru_cache(maxsize=256)
-def policy_of(query_string: bytes) -> Policy | None:
-    """Reads `?missing=initial|zeros|error`, the only query parameter there is; None if not given.
-
-    Raises:
-        InvalidRequestError: for another parameter, a repeated one or another value.
-    """
-    given = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
-    if not given:
-        return None
-    if len(given) > 1 or given[0][0] != "missing":
-        names = ", ".join(repr(name) for name, _ in given)
-        raise InvalidRequestError(
-            f"expected the query parameter 'missing' once at most, got {names}"
-        )
-    for policy in POLICIES:
-        if given[0][1] == policy:
-            return policy
-    raise InvalidRequestError(f"missing: expected one of {POLICIES}, got {given[0][1]!r}")
 
 
 def _missing_of(request: LookupRequest, default: Policy | None) -> Missing:

@@ -5,13 +5,14 @@ from typing import Annotated
 
 from fastapi import Path
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 import recsys_embed
-from recsys_embed.config import to_dict
-from recsys_embed.snapshot import SnapshotTable
+from serving.asked import Answer, ItemQuery, Query
 from serving.bodies import UnsupportedContentError, content_of, header, read_body
+from serving.describing import table_info
 from serving.errors import NotReadyError
 from serving.formats import (
     JSON,
@@ -22,18 +23,18 @@ from serving.formats import (
     encode_several,
     negotiate,
 )
-from serving.lookup import Answer, LookupService, Query
-from serving.queries import check_count, parse, policy_of, query_of, raw_query_of
-from serving.schemas import (
+from serving.lookup import LookupService
+from serving.parameters import OF_ONE_TABLE, OF_SEVERAL_TABLES, defaults_of, under_of
+from serving.queries import check_count, parse, query_of, raw_query_of
+from serving.responses import (
     InfoResponse,
+    ItemsResponse,
     LiveResponse,
-    LookupRequest,
-    LookupsRequest,
     ReadyResponse,
-    TableInfo,
     TableResponse,
     TablesResponse,
 )
+from serving.schemas import LookupRequest, LookupsRequest
 from serving.state import State
 
 TableName = Annotated[str, Path(description="name of a table, as GET /v1/tables lists it")]
@@ -56,14 +57,16 @@ async def lookup_table(request: Request, table: TableName) -> Response:
 
     The body is JSON, or the ids as raw little-endian int64. The answer is JSON, an Arrow IPC stream
     (table, id, status, vector), an .npy file, or raw little-endian float32, as Accept prefers.
+    Where a table has semantic IDs, items may be asked by their contents or semantic IDs instead.
     """
     service, media_type = service_of(request), negotiate(header(request, b"accept"), ONE_TABLE)
-    policy, content = policy_of(request.scope["query_string"]), content_of(request)
+    default = defaults_of(request.scope["query_string"], OF_ONE_TABLE)
+    content = content_of(request)
     body = await read_body(request, request.scope["serving"].settings.max_body_bytes)
     if content == "raw":
-        query = raw_query_of(table, body, policy)
+        query: Query | ItemQuery = raw_query_of(table, body, default)
     else:
-        query = query_of(table, parse(LookupRequest, body), policy)
+        query = query_of(table, parse(LookupRequest, body), default)
     [answer] = _answers(request, service, [query])
     return _response(encode_one(answer, service.version, media_type))
 
@@ -71,16 +74,18 @@ async def lookup_table(request: Request, table: TableName) -> Response:
 async def lookup_tables(request: Request) -> Response:
     """Answers lookups in several tables at once, from one snapshot; all are answered or none."""
     service, media_type = service_of(request), negotiate(header(request, b"accept"), SEVERAL_TABLES)
-    policy = policy_of(request.scope["query_string"])
+    default = defaults_of(request.scope["query_string"], OF_SEVERAL_TABLES)
     if content_of(request) == "raw":
         raise UnsupportedContentError(f"expected Content-Type {JSON}: raw ids name no table")
     body = await read_body(request, request.scope["serving"].settings.max_body_bytes)
-    queries = [query_of(one.table, one, policy) for one in parse(LookupsRequest, body).lookups]
+    queries = [query_of(one.table, one, default) for one in parse(LookupsRequest, body).lookups]
     answers = _answers(request, service, queries)
     return _response(encode_several(answers, service.version, media_type))
 
 
-def _answers(request: Request, service: LookupService, queries: list[Query]) -> list[Answer]:
+def _answers(
+    request: Request, service: LookupService, queries: list[Query | ItemQuery]
+) -> list[Answer]:
     state: State = request.scope["serving"]
     check_count(queries, state.settings.max_ids)
     started = perf_counter()
@@ -93,23 +98,34 @@ def _response(encoded: Encoded) -> Response:
     return Response(encoded.body, 200, encoded.headers, encoded.media_type)
 
 
-def _table_info(name: str, table: SnapshotTable) -> TableInfo:
-    return TableInfo(
-        name=name, dim=table.config.dim, rows=table.num_rows, config=to_dict(table.config)
+async def items(request: Request, table: TableName) -> ItemsResponse:
+    """Lists the items whose semantic IDs begin with the codes of a prefix, in their order."""
+    service, settings = service_of(request), request.scope["serving"].settings
+    under = under_of(request.scope["query_string"], settings.max_ids)
+    found = await run_in_threadpool(service.items, table, under.prefix, under.limit)
+    ids: list[int] = found.ids.tolist()
+    return ItemsResponse(
+        table=table,
+        prefix=list(under.prefix),
+        total=found.total,
+        ids=ids,
+        decimal_ids=list(map(str, ids)),
+        semantic_ids=found.codes.tolist(),
+        snapshot_version=service.version,
     )
 
 
 async def tables(request: Request) -> TablesResponse:
     """Lists the tables."""
     service = service_of(request)
-    found = [_table_info(name, table) for name, table in sorted(service.tables.items())]
+    found = [table_info(name, table) for name, table in sorted(service.tables.items())]
     return TablesResponse(snapshot_version=service.version, tables=found)
 
 
 async def table(request: Request, table: TableName) -> TableResponse:
     """Describes one table."""
     service = service_of(request)
-    info = _table_info(table, service.table(table))
+    info = table_info(table, service.table(table))
     return TableResponse(snapshot_version=service.version, **dict(info))
 
 

@@ -1,11 +1,12 @@
-"""What travels as JSON. Requests are checked strictly: nothing coerced, nothing unknown."""
+"""Requests as JSON, checked strictly: nothing coerced, nothing unknown."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from serving.lookup import Policy
+from recsys_embed.semantic_ids.codebooks import MAX_CODES
+from serving.asked import Policy
 
 FLOAT32_MAX = 3.4028234663852886e38
 
@@ -34,6 +35,7 @@ RawId = Annotated[
     _SaysOnce("an integer in [-2^63, 2^63) or a string"),
 ]
 DecimalId = Annotated[str, Field(pattern=r"^-?[0-9]{1,19}$")]
+Code = Annotated[int, Field(ge=0, lt=MAX_CODES)]
 Float32 = Annotated[float, Field(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
 MissingRule = Annotated[
     Policy | Annotated[list[Float32], Field(min_length=1)],
@@ -45,12 +47,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class LookupRequest(Strict):
-    """Ids to look up: either `ids` or `decimal_ids`."""
+KINDS = ("ids", "decimal_ids", "contents", "semantic_ids")
 
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["ids"]}, {"required": ["decimal_ids"]}]}
-    )
+
+class LookupRequest(Strict):
+    """What to look up: exactly one of `ids`, `decimal_ids`, `contents` and `semantic_ids`."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [kind]} for kind in KINDS]})
 
     ids: list[RawId] = Field(
         [],
@@ -62,20 +65,39 @@ class LookupRequest(Strict):
         description="int64 ids written as decimal strings, for clients whose numbers are floats",
         examples=[["9223372036854775807"]],
     )
+    contents: list[list[Float32]] = Field(
+        [],
+        description="content vectors of items, seen in training or not, where a table has semantic"
+        " IDs: they are encoded by its codebooks",
+        examples=[[[0.25, -1.5]]],
+    )
+    semantic_ids: list[list[Code]] = Field(
+        [],
+        description="semantic IDs of items, seen in training or not, all codes of each",
+        examples=[[[12, 7, 255]]],
+    )
+    feature: str = Field(
+        default_factory=str,
+        description="whose ids they are, where a table's row map tells its features apart;"
+        " the table's first if left out",
+        examples=["user"],
+    )
     missing: MissingRule = Field(
         "initial",
         description="for an id without a row: its value at birth, zeros, a problem, or this vector",
     )
 
     @model_validator(mode="after")
-    def _one_kind_of_ids(self) -> Self:
-        if len(self.model_fields_set & {"ids", "decimal_ids"}) != 1:
-            raise ValueError("expected either ids or decimal_ids")
+    def _one_kind(self) -> Self:
+        given = [kind for kind in KINDS if kind in self.model_fields_set]
+        if len(given) != 1:
+            got = " and ".join(given) or "none of them"
+            raise ValueError(f"expected exactly one of {', '.join(KINDS)}, got {got}")
         return self
 
 
 class TableLookup(LookupRequest):
-    """Ids to look up in one of several tables."""
+    """What to look up in one of several tables."""
 
     table: str = Field(description="name of a table", examples=["item"])
 
@@ -84,101 +106,3 @@ class LookupsRequest(Strict):
     """Lookups to answer in one call, from one snapshot; a table may occur more than once."""
 
     lookups: list[TableLookup] = Field(min_length=1, max_length=64)
-
-
-class Told(BaseModel):
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
-
-
-Status = Literal["found", "missing"]
-
-
-class TableAnswer(Told):
-    """Vectors of one table, in the order of the ids asked, duplicates kept."""
-
-    table: str
-    dim: int
-    status: list[Status] = Field(description="one an id")
-    vectors: list[list[float | None]] = Field(
-        description="one an id; each number is the shortest that reads back as the same float32;"
-        " null stands for a weight that is not finite"
-    )
-
-
-class LookupResponse(TableAnswer):
-    """Vectors and the snapshot they come from."""
-
-    snapshot_version: str
-
-
-class LookupsResponse(Told):
-    """One answer a lookup, in the order asked, all from one snapshot."""
-
-    snapshot_version: str
-    lookups: list[TableAnswer]
-
-
-class TableInfo(Told):
-    """What a table is."""
-
-    name: str
-    dim: int
-    rows: int
-    config: dict[str, Any] = Field(description="the configuration it was trained with")
-
-
-class TableResponse(TableInfo):
-    """What a table is, and the snapshot that holds it."""
-
-    snapshot_version: str
-
-
-class TablesResponse(Told):
-    """The tables of the snapshot, by name."""
-
-    snapshot_version: str
-    tables: list[TableInfo]
-
-
-class InfoResponse(Told):
-    """What this server is and what it allows."""
-
-    name: Literal["recsys-serve"] = "recsys-serve"
-    library_version: str
-    snapshot_version: str
-    tables: list[str]
-    formats: list[str]
-    max_ids: int
-    max_body_bytes: int
-
-
-class LiveResponse(Told):
-    """The process answers."""
-
-    status: Literal["alive"] = "alive"
-
-
-class ReadyResponse(Told):
-    """The process can answer lookups."""
-
-    status: Literal["ready"] = "ready"
-    snapshot_version: str
-
-
-class Problem(BaseModel):
-    """A refusal, by RFC 9457; `code` is stable, `detail` is for people."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    request_id: str
-    snapshot_version: str | None = Field(None, description="absent before a snapshot is loaded")
-    errors: list[dict[str, Any]] | None = Field(
-        None, description="what is wrong where, for invalid_request"
-    )
-    ids: list[int | str] | None = Field(
-        None, description="the first ids without a row, for missing_ids"
-    )
-    missing_count: int | None = Field(None, description="how many ids have no row, for missing_ids")

@@ -29,7 +29,9 @@ class FakeTable:
     def num_rows(self) -> int:
         return len(self.vectors)
 
-    def lookup(self, ids: NDArray[np.int64], *, missing: Any = "initial") -> Rows:
+    def lookup(
+        self, ids: NDArray[np.int64], *, missing: Any = "initial", feature: str | None = None
+    ) -> Rows:
         filler = (
             {"initial": INITIAL, "zeros": 0.0}[missing] if isinstance(missing, str) else missing
         )

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.asked import Answer
 from serving.formats import (
     ARROW,
     JSON,
@@ -16,7 +17,6 @@ from serving.formats import (
     encode_one,
     negotiate,
 )
-from serving.lookup import Answer
 
 CHOICES = {
     b"": JSON,

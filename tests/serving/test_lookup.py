@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys_embed.errors import InputError
-from serving.lookup import LookupService, MissingIdsError, Query, UnknownTableError
+from serving.asked import Query
+from serving.lookup import LookupService, MissingIdsError, UnknownTableError
 from tests.serving.fakes import INITIAL, VERSION, service_of, table_of
 from tests.serving.planted import GREATEST, LEAST, Planted
 

@@ -10,11 +10,13 @@ from tests.serving.planted import ABSENT, MAX_IDS
 
 ITEM = "/v1/tables/item/lookup"
 ONE = {"lookups": [{"table": "item", "ids": [1]}]}
+KINDS = ("ids", "decimal_ids", "contents", "semantic_ids")
 ROUTES = {
     ("post", "/v1/tables/{table}/lookup"): {200, 400, 404, 406, 413, 415, 422, 500, 503},
     ("post", "/v1/lookup"): {200, 400, 404, 406, 413, 415, 422, 500, 503},
     ("get", "/v1/tables"): {200, 500, 503},
     ("get", "/v1/tables/{table}"): {200, 404, 500, 503},
+    ("get", "/v1/tables/{table}/items"): {200, 404, 422, 500, 503},
     ("get", "/v1/info"): {200, 500, 503},
     ("get", "/livez"): {200, 500},
     ("get", "/readyz"): {200, 500, 503},
@@ -60,10 +62,16 @@ def test_a_lookup_documents_its_request(document: dict[str, Any]) -> None:
     assert {p["name"]: p["in"] for p in operation["parameters"]} == {
         "table": "path",
         "missing": "query",
+        "feature": "query",
     }
     schema = document["components"]["schemas"]["LookupRequest"]
     assert schema["additionalProperties"] is False
-    assert set(schema["properties"]) == {"ids", "decimal_ids", "missing"}
+    assert set(schema["properties"]) == {*KINDS, "feature", "missing"}
+    assert schema["oneOf"] == [{"required": [kind]} for kind in KINDS]
+    assert (
+        "feature" not in schema.get("required", [])
+        and "default" not in schema["properties"]["feature"]
+    )
 
 
 ANSWERED = [
