@@ -1,8 +1,10 @@
 """TorchRec's EmbeddingBagCollection over collisionless tables."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torchrec.modules.embedding_configs import EmbeddingBagConfig, pooling_type_to_str
 from torchrec.modules.embedding_modules import (
@@ -16,7 +18,7 @@ from recsys_embed.nn.bags import Bags, Place, bags_of, of_place, of_places, plac
 from recsys_embed.nn.fused import PooledStep, SequenceCall, SequenceStep
 from recsys_embed.nn.module import TableModule
 from recsys_embed.nn.table_configs import table_configs, with_feature_names
-from recsys_embed.nn.weighted import feature_offsets, joined, weighted_pool
+from recsys_embed.nn.weighted import each, feature_offsets, joined, lone_bags, weighted_pool
 from recsys_embed.optimizers import Optimizer, RowwiseAdagrad
 from recsys_embed.rules import FeatureRule
 from recsys_embed.table_arguments import Mode
@@ -140,11 +142,31 @@ class EmbeddingBagCollection(TableModule, EmbeddingBagCollectionInterface):  # t
         num_bags, starts = batch.stride(), feature_offsets(bags, len(batch.keys()))
         parts = []
         for place in places:
-            own, count = of_place(bags, place, num_bags), len(place.positions)
-            vectors = self._run(self._sequence_step(place, own), batch.device())
+            own = of_place(bags, place, num_bags)
             weights = joined(batch.weights(), starts, place.positions)
-            parts.append(weighted_pool(vectors, weights, own, self._modes[place.table], count))
+            parts += self._weighted(place, own, weights, batch.device())
         return torch.cat(parts, dim=1)
+
+    def _weighted(
+        self, place: Place, bags: Bags, weights: torch.Tensor, device: torch.device
+    ) -> list[torch.Tensor]:
+        count, mode = len(place.positions), self._modes[place.table]
+        config = self._tables[place.table].config
+        widths = [config.vector_dim(feature.name) for feature in config.features]
+        if len(set(widths)) == 1:
+            vectors = self._run(self._sequence_step(place, bags), device)
+            return [weighted_pool(vectors, weights, bags, mode, count)]
+        columns = torch.split(self._run(self._lone_step(place, bags), device), widths, dim=1)
+        starts, parts = feature_offsets(bags, count), []
+        for own, column, (a, b) in zip(each(bags, count), columns, pairwise(starts), strict=True):
+            parts.append(weighted_pool(column[: b - a], weights[a:b], own, mode, 1))
+        return parts
+
+    def _lone_step(self, place: Place, bags: Bags) -> PooledStep:
+        """Reads each id as a bag of its own: features whose vectors differ in width are pooled."""
+        lone, num_bags = lone_bags(bags, len(place.positions))
+        group = make_group([Member(self._tables[place.table], range(len(place.positions)), "sum")])
+        return PooledStep(self, group, lone, np.zeros(1, np.int64), num_bags)
 
     def _sequence_step(self, place: Place, bags: Bags) -> SequenceStep:
         count = len(place.positions)

@@ -18,6 +18,29 @@ def feature_offsets(bags: Bags, num_features: int) -> NDArray[np.int64]:
     return np.ascontiguousarray(bags.offsets[::num_bags])
 
 
+def each(bags: Bags, num_features: int) -> list[Bags]:
+    """Gives the bags of each feature by themselves, without weights."""
+    num_bags, parts = (len(bags.offsets) - 1) // num_features, []
+    for f in range(num_features):
+        at = bags.offsets[f * num_bags : (f + 1) * num_bags + 1]
+        parts.append(Bags(bags.ids[at[0] : at[-1]], at - at[0], None))
+    return parts
+
+
+def lone_bags(bags: Bags, num_features: int) -> tuple[Bags, int]:
+    """Gives a bag to each id, empty ones behind those of features with fewer, and their number.
+
+    Example:
+        >>> two = Bags(np.array([7, 8, 9]), np.array([0, 2, 3]), None)
+        >>> lone_bags(two, num_features=2)[0].offsets.tolist()
+        [0, 1, 2, 3, 3]
+    """
+    starts = feature_offsets(bags, num_features)
+    longest = int(np.diff(starts).max())
+    ends = [np.minimum(a + np.arange(1, longest + 1), b) for a, b in pairwise(starts.tolist())]
+    return Bags(bags.ids, np.concatenate([[0], *ends]), None), longest
+
+
 def weighted_pool(
     vectors: torch.Tensor, weights: torch.Tensor, bags: Bags, mode: str, num_features: int
 ) -> torch.Tensor:
