@@ -49,6 +49,8 @@ def test_texts_become_ids_and_so_do_texts_that_come_later(
     np.testing.assert_array_equal(row_map.codes_of(items["id"].to_numpy()), codes)
     health = json.loads((out / "health.json").read_text())
     assert health["items"] == 120 and len(health["perplexity"]) == 3
+    cosines = [p["mean_cosine"] for p in json.loads((out / "prefixes.json").read_text())]
+    assert len(cosines) >= 2 and min(cosines[1:]) > cosines[0]
     lines = (out / "epochs.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
     assert all((out / name).exists() for name in ("health.png", "epochs.png"))

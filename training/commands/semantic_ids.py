@@ -9,6 +9,7 @@ turns each vector into a few codes, near ones into the same: its semantic ID. Th
   text-vectors.safetensors turns texts into contents, where contents were texts
   items.rowmap             with --rows: the row map for a table's config
   health.json, health.png  perplexity and dead codes by level, distinct IDs, error
+  prefixes.json            how near the contents of items are that share their first codes
   epochs.jsonl, epochs.png the RQ-VAE's learning curve
 
 A healthy codebook has a perplexity near the number of codes, hardly any dead code, and a small
@@ -89,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
     if options.rows is not None:
         _write_row_map(options, _row_map(options, items, codes, codebooks), console)
     console.print(_sentences(health), soft_wrap=True)
+    console.print(_prefixes(options.output, codes, contents), soft_wrap=True)
     console.print(f"codebooks {codebooks.digest} and all else in {options.output}", soft_wrap=True)
     return 0
 
@@ -225,4 +227,20 @@ def _sentences(health: "Health") -> str:
     return (
         f"{levels}\n{health.unique_ids:.1%} as many semantic IDs as items, up to"
         f" {health.largest_bucket:,} items share one; relative error {health.relative_error:.4f}"
+    )
+
+
+def _prefixes(output: Path, codes: "NDArray[np.int32]", contents: "NDArray[np.floating]") -> str:
+    import json
+
+    from recsys_embed.semantic_ids import shared_prefixes
+
+    found = [prefix for prefix in shared_prefixes(codes, contents) if prefix.pairs]
+    (output / "prefixes.json").write_text(
+        json.dumps([prefix._asdict() for prefix in found], indent=2) + "\n"
+    )
+    return "\n".join(
+        f"items that share {prefix.length} codes: mean cosine {prefix.mean_cosine:.3f},"
+        f" {prefix.mean_items:,.1f} items under a prefix"
+        for prefix in found
     )
