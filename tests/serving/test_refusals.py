@@ -201,10 +201,25 @@ def test_raw_ids_do_not_fit_several_tables(asker: Asker) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["missing=none", "missing=", "mising=zeros", "missing=zeros&missing=zeros"]
+    "query",
+    [
+        "missing=none",
+        "missing=",
+        "mising=zeros",
+        "missing=zeros&missing=zeros",
+        "feature=default&feature=default",
+        "prefix=1",
+    ],
 )
 def test_other_query_parameters_are_refused(asker: Asker, query: str) -> None:
     check_problem(asker.post(f"{ITEM}?{query}", {"ids": [1]}), 422, "invalid_request")
+
+
+def test_a_feature_in_the_url_is_of_one_table(asker: Asker) -> None:
+    assert asker.post(f"{ITEM}?feature=default&missing=zeros", {"ids": [1]}).status == 200
+    check_problem(asker.post(f"{ITEM}?feature=user", {"ids": [1]}), 404, "unknown_feature")
+    body = {"lookups": [{"table": "item", "ids": [1]}]}
+    check_problem(asker.post("/v1/lookup?feature=default", body), 422, "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -290,7 +305,7 @@ JSON_VALUES = st.recursive(
 )
 REQUEST_LIKE = st.fixed_dictionaries(
     {"ids": JSON_VALUES},
-    optional={"missing": JSON_VALUES, "decimal_ids": JSON_VALUES, "table": JSON_VALUES},
+    optional=dict.fromkeys(["missing", "decimal_ids", "table", "feature"], JSON_VALUES),
 )
 
 
