@@ -41,11 +41,17 @@ def pareto(rows: Rows, metric: str, heading: str, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def over_size(axes: Axes, rows: Rows, metric: str, size_of: Callable[[Row], float]) -> None:
-    """Draws a line with deviations for each name of cases "GROUP NAME"."""
-    names = list(dict.fromkeys(case.split()[1] for case in rows))
+def over_size(
+    axes: Axes,
+    rows: Rows,
+    metric: str,
+    size_of: Callable[[Row], float],
+    name_of: Callable[[str], str] = lambda case: case.split()[1],
+) -> None:
+    """Draws a metric over a size, a line with deviations for each name of cases."""
+    names = list(dict.fromkeys(map(name_of, rows)))
     for k, name in enumerate(names):
-        own = sorted((r for case, r in rows.items() if case.split()[1] == name), key=size_of)
+        own = sorted((r for case, r in rows.items() if name_of(case) == name), key=size_of)
         axes.errorbar(
             [size_of(row) for row in own],
             [row.mean(metric) for row in own],
