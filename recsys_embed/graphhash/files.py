@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys_embed.errors import InputError, SnapshotCorruptError
-from recsys_embed.graphhash.clustering import Clustering, Part
+from recsys_embed.graphhash.clusters import Clustering, Part
 from recsys_embed.snapshot.headers import read_layout
 from recsys_embed.snapshot.layout import Tensor, layout
 from recsys_embed.snapshot.safetensors import TensorFileWriter, map_tensors

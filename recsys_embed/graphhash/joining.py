@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_embed.graphhash.clustering import Clustering, Labels, Part, clusters_of
+from recsys_embed.graphhash.clusters import Clustering, Labels, Part, clusters_of
 from recsys_embed.graphhash.interactions import Bipartite
 
 Floats = NDArray[np.float64]

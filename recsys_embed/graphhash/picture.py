@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from recsys_embed.graphhash.clustering import Clustering, Part, clusters_of
+from recsys_embed.graphhash.clusters import Clustering, Part, clusters_of
 from recsys_embed.graphhash.interactions import Bipartite
 
 BIGGEST = 40

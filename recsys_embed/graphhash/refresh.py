@@ -8,10 +8,11 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array, hstack
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-from recsys_embed.graphhash.budget import Report, RowBudget, cluster_to_budget
-from recsys_embed.graphhash.clustering import Clustering, Labels, Part
+from recsys_embed.graphhash.budget import Report, cluster_to_budget
+from recsys_embed.graphhash.clusters import Clustering, Labels, Part
 from recsys_embed.graphhash.engines import Method
 from recsys_embed.graphhash.interactions import Bipartite
+from recsys_embed.graphhash.searching import RowBudget
 
 
 @dataclass(frozen=True)
