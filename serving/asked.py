@@ -1,8 +1,7 @@
 """What is asked and what is answered, whatever the transport."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,7 @@ Missing = Policy | NDArray[np.float32]
 Codes = NDArray[np.int32]
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(NamedTuple):
     """Ids to look up in one table.
 
     Args:
@@ -36,8 +34,7 @@ class Query:
         return self.ids.size
 
 
-@dataclass(frozen=True)
-class ItemQuery:
+class ItemQuery(NamedTuple):
     """Items to look up in a table with semantic IDs by what they are, known in training or not.
 
     Args:
@@ -59,8 +56,7 @@ class ItemQuery:
         return len(self.contents) or len(self.codes)
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """Vectors (N, D) float32 in the order asked; `found` (N,) says which have all their rows.
 
     Beside them are the ids (N,) or, where no ids were asked, the semantic IDs (N, L).

@@ -96,3 +96,4 @@ def test_serving_never_imports_torch() -> None:
     loaded = loaded_after(*(dotted(p) for p in sources("serving") if p.stem != "__main__"))
     assert "serving" in loaded
     assert not loaded & {"torch", "torchrec", "fbgemm_gpu", "training", "pandas", "polars"}
+    assert not loaded & {"igraph", "networkx", "scipy", "sklearn", "sentencepiece", "matplotlib"}
