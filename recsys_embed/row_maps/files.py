@@ -40,7 +40,7 @@ def write_row_map(path: Path | str, row_map: Learned) -> None:
     """
     path = Path(path)
     config = np.frombuffer(json.dumps(to_dict(row_map)).encode(), np.uint8)
-    arrays: dict[str, NDArray[Any]] = {CONFIG: config, **row_map.arrays}
+    arrays: dict[str, NDArray[Any]] = {CONFIG: config, **row_map.whole()}
     plan = layout({name: Tensor(a.dtype, a.shape) for name, a in arrays.items()})
     unfinished = path.with_name(f".{path.name}.writing-{os.getpid()}")
     try:

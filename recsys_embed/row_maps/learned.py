@@ -68,6 +68,14 @@ class Learned(Bounded):
             )
         return self.arrays[name]
 
+    def whole(self) -> Arrays:
+        """Gives all arrays, in the order in which files have them.
+
+        Raises:
+            ConfigError: as `array`.
+        """
+        return {name: self.array(name) for name in self.columns}
+
 
 def digest_of(arrays: Arrays) -> str:
     """Gives the XXH64 of names, dtypes, shapes and bytes, in the order of the names."""

@@ -117,7 +117,7 @@ def _plan_table(name: str, cut: Cut, shards: int) -> TablePlan:
     folder = table_directory(name)
     rows = [_plan_rows(folder, cut, part, shards) for part in range(shards)]
     row_map = cut.config.row_map
-    arrays = row_map.arrays if isinstance(row_map, Learned) else {}
+    arrays = row_map.whole() if isinstance(row_map, Learned) else {}
     admission = plan_arrays(f"{folder}/admission", cut.admission)
     return TablePlan(cut, rows, admission, plan_arrays(f"{folder}/row_map", arrays))
 

@@ -1,9 +1,11 @@
 """Which tables the rows of a snapshot may be put into."""
 
+from dataclasses import replace
 from typing import Any
 
 from recsys_embed.config import to_dict
 from recsys_embed.errors import ConfigError, InputError
+from recsys_embed.row_maps import Multiplexed
 from recsys_embed.table import CollisionlessTable
 from recsys_embed.table_config import TableConfig
 
@@ -17,8 +19,8 @@ def refuse_other_table(table: CollisionlessTable, config: TableConfig) -> None:
         ConfigError: naming each field that differs and must not.
         InputError: if the table holds rows.
     """
-    ours, theirs = _must_agree(config), _must_agree(table.config)
-    theirs["features"] = theirs["features"][: len(ours["features"])]  # new ones may follow
+    known = len(config.features)  # new ones may follow
+    ours, theirs = _must_agree(config, known), _must_agree(table.config, known)
     differing = [
         f"{name} is {ours[name]} in the snapshot, {theirs[name]} in the table"
         for name in ours
@@ -30,7 +32,11 @@ def refuse_other_table(table: CollisionlessTable, config: TableConfig) -> None:
         raise InputError(f"table {config.name!r} must be empty to be restored, it has {rows} rows")
 
 
-def _must_agree(config: TableConfig) -> dict[str, Any]:
+def _must_agree(config: TableConfig, known: int) -> dict[str, Any]:
     """What rows and admission state depend on; thresholds and times to live may change."""
-    values = to_dict(config) | {"features": [feature.name for feature in config.features]}
+    names = tuple(feature.name for feature in config.features[:known])
+    values = to_dict(config) | {"features": list(names)}
+    if isinstance(config.row_map, Multiplexed):
+        lookups_of = {name: config.row_map.chunks(name) for name in names}
+        values["row_map"] = to_dict(replace(config.row_map, features=names, lookups_of=lookups_of))
     return {name: value for name, value in values.items() if name not in MAY_DIFFER}
