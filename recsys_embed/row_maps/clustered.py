@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsys_embed.errors import ConfigError
 from recsys_embed.row_maps.hashed import bucket, check_seed, salt
-from recsys_embed.row_maps.learned import Learned, digest_of, places_of
-from recsys_embed.row_maps.protocol import RowIds, interleaved, single
+from recsys_embed.row_maps.learned import Learned, check_sorted, digest_of, places_of
+from recsys_embed.row_maps.protocol import MAX_ROWS, RowIds, interleaved, single
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class GraphHash(Learned):
         Raises:
             ConfigError: naming both numbers.
         """
+        check_sorted(self.kind, self.array("ids"), self.array("clusters"), "clusters")
         highest = int(self.array("clusters").max(initial=0))
         if highest >= self.rows:
             raise ConfigError(
@@ -86,11 +87,19 @@ def sorted_arrays(ids: ArrayLike, values: ArrayLike, name: str) -> dict[str, NDA
     """Puts distinct ids in ascending order, their uint32 values with them.
 
     Raises:
-        ConfigError: for lengths that differ, ids that repeat, or no id at all.
+        ConfigError: for lengths that differ, ids that repeat, no id at all, or values that are no
+            integers in [0, 2^32).
     """
     keys, others = np.asarray(ids, np.int64), np.asarray(values)
-    if keys.ndim != 1 or keys.shape != others.shape or not len(keys):
+    if keys.ndim != 1 or keys.shape != others.shape:
         raise ConfigError(f"expected as many {name} as ids, got {others.shape} and {keys.shape}")
+    if not len(keys):
+        raise ConfigError(f"{name} need at least one id, got none")
+    if others.dtype.kind not in "iu" or others.min() < 0 or others.max() >= MAX_ROWS:
+        raise ConfigError(
+            f"{name} must be integers in [0, 2^32), got {others.min()} to {others.max()} of"
+            f" {others.dtype}"
+        )
     order = np.argsort(keys, kind="stable")
     if len(np.unique(keys)) != len(keys):
         raise ConfigError(f"ids must be distinct, got {len(keys) - len(np.unique(keys))} repeated")

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from recsys_embed.errors import ConfigError
 from recsys_embed.row_maps.clustered import sorted_arrays
 from recsys_embed.row_maps.hashed import bucket, check_seed, salt
-from recsys_embed.row_maps.learned import Learned, digest_of, places_of
+from recsys_embed.row_maps.learned import Learned, check_sorted, digest_of, places_of
 from recsys_embed.row_maps.protocol import RowIds, interleaved, single
 
 
@@ -52,10 +52,12 @@ class Frequency(Learned):
         Raises:
             ConfigError: naming both numbers.
         """
-        if len(self.array("ids")) >= self.rows:
+        check_sorted(self.kind, self.array("ids"), self.array("places"), "places")
+        highest = int(self.array("places").max(initial=0))
+        if max(len(self.array("ids")), highest + 1) >= self.rows:
             raise ConfigError(
                 f"{self.kind} row map of {self.rows} rows has {len(self.array('ids'))} ids with"
-                " rows of their own; the map does not fit its table"
+                f" rows of their own up to row {highest}; the map does not fit its table"
             )
 
     def map(self, ids: NDArray[np.int64], feature: str = "") -> RowIds:

@@ -70,6 +70,10 @@ class HashEmbedding(Bounded):
 
     @property
     def _sets_a_row(self) -> int:
+        if not self.dim:
+            raise ConfigError(
+                "a hash_embedding row map needs the dim of its table, which fills it in; got 0"
+            )
         return self.dim // self.hashes
 
     def _sets(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:

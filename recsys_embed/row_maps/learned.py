@@ -77,6 +77,18 @@ class Learned(Bounded):
         return {name: self.array(name) for name in self.columns}
 
 
+def check_sorted(kind: str, ids: NDArray[Any], values: NDArray[Any], name: str) -> None:
+    """Refuses ids that do not ascend, or that have more or fewer values than they are.
+
+    Raises:
+        ConfigError: naming the numbers.
+    """
+    if ids.ndim != 1 or ids.shape != values.shape:
+        raise ConfigError(f"a {kind} row map has {ids.size} ids and {values.size} {name}")
+    if (ids[1:] <= ids[:-1]).any():
+        raise ConfigError(f"ids of a {kind} row map must ascend, got {len(ids)} that do not")
+
+
 def digest_of(arrays: Arrays) -> str:
     """Gives the XXH64 of names, dtypes, shapes and bytes, in the order of the names."""
     parts: list[bytes] = []

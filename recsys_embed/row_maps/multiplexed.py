@@ -49,8 +49,9 @@ class Multiplexed:
 
     def __post_init__(self) -> None:
         check_seed(self.kind, self.seed)
-        for name, number in {"lookups": self.lookups, **self.lookups_of}.items():
-            check_lookups(self.kind, name, number)
+        check_lookups(self.kind, "lookups", self.lookups)
+        for name, number in self.lookups_of.items():
+            check_lookups(self.kind, f"lookups_of.{name}", number)
         if self.tables < 1 or (self.rows is not None and self.rows < 1):
             raise ConfigError(
                 f"multiplexed needs tables and rows of at least 1,"

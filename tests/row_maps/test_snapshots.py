@@ -14,6 +14,7 @@ from recsys_embed import (
     RowwiseAdagrad,
     SnapshotCorruptError,
     TableConfig,
+    initial_values,
     make_table,
 )
 from recsys_embed.mapped_table import MappedTable
@@ -149,3 +150,17 @@ def test_a_snapshot_whose_map_was_changed_is_refused(tmp_path: Path) -> None:
     file.write_bytes(raw)
     with pytest.raises(SnapshotCorruptError, match="digest"):
         open_snapshot(tmp_path)
+
+
+@EVERY_MAP
+def test_initial_values_are_those_of_an_empty_table(name: str) -> None:
+    config = config_of(name)
+    np.testing.assert_array_equal(initial_values(config, IDS), make_table(config).lookup(IDS))
+
+
+def test_a_map_without_arrays_hides_none_that_has_them() -> None:
+    config = config_of("graphhash")
+    bare = replace(config, row_map=replace(ROW_MAPS["graphhash"]))
+    with pytest.raises(ConfigError, match="no arrays"):
+        initial_values(bare, IDS)
+    assert initial_values(config, IDS).shape == (len(IDS), DIM)
