@@ -15,6 +15,8 @@ from recsys_embed.row_maps import Collisionless, Multiplexed
 from training.events import EventsConfig
 from training.features import Dense, Feature
 from training.learned import RowMapSource
+from training.learned.contents import Contents
+from training.learned.semantic_id import LearnedSemanticId
 from training.models import ModelConfig
 from training.overrides import assign
 from training.readers import DataConfig
@@ -123,6 +125,7 @@ class RunConfig:
         features: categorical features by name.
         model: the network after the tables.
         dense: dense columns.
+        contents: what is written about items as more dense columns; none if left out.
         split: train, validation and test.
         tables: one for each that the features name.
         train: how long and how fast.
@@ -135,6 +138,7 @@ class RunConfig:
     features: Mapping[str, Feature]
     model: ModelConfig
     dense: Dense = field(default_factory=Dense)
+    contents: Contents | None = None
     split: SplitConfig = field(default_factory=TimeSplit)
     tables: Mapping[str, Table] = field(default_factory=dict)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -162,6 +166,18 @@ class RunConfig:
         for feature in self.features:
             grouped.setdefault(self.table_of(feature), []).append(feature)
         return grouped
+
+    @property
+    def num_dense(self) -> int:
+        """How many numbers an event has beside its bags."""
+        return len(self.dense.columns) + (self.contents.width if self.contents else 0)
+
+    @property
+    def texts(self) -> list[str]:
+        """Columns of text that something is learned from."""
+        sources = [table.row_map for table in self.tables.values()]
+        texts = [source.text for source in sources if isinstance(source, LearnedSemanticId)]
+        return [*texts, *([self.contents.text] if self.contents else [])]
 
     def is_wide(self, table: str) -> bool:
         """Says whether the ids of a table have a first-order weight."""

@@ -72,7 +72,7 @@ class Negatives:
             asking = events[open_lines]
             candidates = rng.integers(low[asking], high[asking])
             accepted = rng.random(len(asking)) < acceptance[candidates]
-            accepted &= ~_contains(taken, baskets[asking] * num_items + items[candidates])
+            accepted &= ~contains(taken, baskets[asking] * num_items + items[candidates])
             chosen[open_lines[accepted]] = candidates[accepted]
             open_lines = open_lines[~accepted]
         return events[chosen >= 0], chosen[chosen >= 0]
@@ -92,6 +92,6 @@ def _pair_codes(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[
     return np.unique(first * (high - low + 1) + second - low, return_inverse=True)[1]
 
 
-def _contains(ascending: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.bool_]:
+def contains(ascending: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Tells which values are among the ascending ones, of which there is at least one."""
     return ascending[np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)] == values

@@ -30,7 +30,7 @@ class Recommender(nn.Module):
         self.features = [feature for group in grouped.values() for feature in group]
         self.collection = make_collection(config, row_maps)
         self.columns = [Columns.of(config, row_maps, feature) for feature in self.features]
-        self.num_dense = len(config.dense.columns)
+        self.num_dense = config.num_dense
         deep = tuple(c.dim * c.chunks for c in self.columns if c.dim)
         firsts = sum(c.is_wide for c in self.columns)
         self.net = config.model.build(Shape(self.num_dense, deep, firsts))

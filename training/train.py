@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,6 @@ from training.events import Events, load_events
 from training.folder import Folder
 from training.interruption import Interrupted, Interruption
 from training.learned import TrainingLog, learned
-from training.learned.semantic_id import LearnedSemanticId
 from training.metrics import Metrics, evaluate
 from training.report import Result, draw_curve, write_summary
 from training.reporting import Reporter, Silent
@@ -93,14 +93,17 @@ def read(config: RunConfig) -> tuple[Events, Parts]:
         InputError: if there is nothing to train on.
     """
     keep = [config.split.column] if isinstance(config.split, ColumnSplit) else []
-    sources = [config.tables[name].row_map for name in config.features_of]
-    keep += [source.text for source in sources if isinstance(source, LearnedSemanticId)]
+    contents, features = config.contents, dict(config.features)
+    features |= contents.features(features) if contents else {}
     events = load_events(
-        config.data.read(), config.events, config.features, config.dense, keep=keep
+        config.data.read(), config.events, features, config.dense, keep=[*keep, *config.texts]
     )
     parts = config.split.parts(events)
     if not len(parts.train):
         raise InputError(f"the train part of {len(events):,} events is empty; look at [split]")
+    if contents:
+        columns = contents.columns(TrainingLog(events, parts.train, config.features_of))
+        events = replace(events, dense=np.concatenate([events.dense, columns], axis=1))
     return events, parts
 
 

@@ -6,14 +6,14 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_embed.errors import ConfigError, InputError
+from recsys_embed.errors import ConfigError
 from recsys_embed.row_maps import SemanticId
 from recsys_embed.semantic_ids import Codebooks
 from recsys_embed.semantic_ids.content import TextVectors
 from recsys_embed.semantic_ids.grams import Tokens
 from recsys_embed.semantic_ids.piece_training import train_pieces
 from recsys_embed.semantic_ids.residual_kmeans import ResidualKMeans
-from training.features import column_of
+from training.learned.items import described
 from training.learned.log import TrainingLog
 
 
@@ -58,15 +58,16 @@ class LearnedSemanticId:
 
     def learn(self, log: TrainingLog, table: str) -> SemanticId:
         """Learns vectors, codebooks and pieces of the table's first feature."""
-        ids, texts, shown = self._items(log, log.features_of[table][0])
-        encoder = TextVectors.fit([t for t, n in zip(texts, shown, strict=True) if n], self.dim)
-        contents = encoder(texts)
-        codebooks = self._codebooks(contents[shown > 0])
+        items = described(log, log.features_of[table][0], self.text)
+        encoder = TextVectors.fit(items.taught, self.dim)
+        contents = encoder(items.texts)
+        codebooks = self._codebooks(contents[items.shown > 0])
         given = codebooks.encode(contents)
-        rows = self.rows - self.memorize_rows
-        pieces = train_pieces(given, shown, rows, self.codes) if self.tokens == "pieces" else None
+        rows, pieces = self.rows - self.memorize_rows, None
+        if self.tokens == "pieces":
+            pieces = train_pieces(given, items.shown, rows, self.codes)
         return SemanticId.of(
-            ids,
+            items.ids,
             given,
             codebooks,
             rows=self.rows,
@@ -76,22 +77,6 @@ class LearnedSemanticId:
             memorize_rows=self.memorize_rows,
             seed=self.seed,
         )
-
-    def _items(
-        self, log: TrainingLog, feature: str
-    ) -> tuple[NDArray[np.int64], list[str], NDArray[np.int64]]:
-        """Gives each item of the log, its text, and how often it is in the train part."""
-        bags = log.events.bags[log.checked(feature)]
-        if bags.lengths.max(initial=0) > 1:
-            raise InputError(
-                f"features.{feature} has several ids an event, so that column {self.text!r} cannot"
-                " say which of them it is about; put a feature of one id first in the table"
-            )
-        having = np.flatnonzero(bags.lengths)
-        ids, first = np.unique(bags.values[bags.starts[having]], return_index=True)
-        column = column_of(log.events.frame, self.text, "row_map.text").cast(str).fill_null("")
-        in_training = np.searchsorted(ids, log.ids(feature)[1])
-        return ids, column[having[first]].to_list(), np.bincount(in_training, minlength=len(ids))
 
     def _codebooks(self, contents: NDArray[np.float32]) -> Codebooks:
         if self.quantizer == "rq_vae":

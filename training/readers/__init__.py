@@ -9,6 +9,8 @@ from training.readers.frappe import Frappe
 from training.readers.libfm import LibFM
 from training.readers.log import Log
 from training.readers.movielens import MovieLens100K
+from training.readers.movielens_1m import MovieLens1M
+from training.readers.sequences import Sequences
 
 
 class Reader(Protocol):
@@ -19,6 +21,16 @@ class Reader(Protocol):
         ...
 
 
-DataConfig = Log | Criteo | LibFM | Frappe | MovieLens100K
+DataConfig = Log | Criteo | LibFM | Frappe | MovieLens100K | MovieLens1M | Sequences
 
-__all__ = ["Criteo", "DataConfig", "Frappe", "LibFM", "Log", "MovieLens100K", "Reader"]
+__all__ = [
+    "Criteo",
+    "DataConfig",
+    "Frappe",
+    "LibFM",
+    "Log",
+    "MovieLens100K",
+    "MovieLens1M",
+    "Reader",
+    "Sequences",
+]

@@ -63,11 +63,11 @@ class Clicks:
     def run(self, case: str, seed: int) -> Outcome:
         """Trains; patience, where the config has it, stops on the validation part."""
         config = self.config_of(case, seed)
-        data = read_once(repr((config.data, config.events, config.features, config.split)), config)
+        what = (config.data, config.events, config.features, config.dense, config.contents)
+        data = read_once(repr((*what, config.texts, config.split)), config)
         with tempfile.TemporaryDirectory() as folder:
             result = train(config, Path(folder), data=data)
-        tables = result.model.collection.tables
-        rows, parameters = sizes(tables)
+        rows, parameters = self.counted(result, data, config)
         chosen = {"step": float(result.best_step), "validation_auc": result.validation.auc}
         return Outcome(self.measured(result, data, config), rows, parameters, chosen)
 
@@ -76,6 +76,12 @@ class Clicks:
     ) -> Mapping[str, float]:
         """Gives the figures of the test part."""
         return {"auc": result.test.auc, "log_loss": result.test.log_loss}
+
+    def counted(
+        self, result: Result, data: tuple[Events, Parts], config: RunConfig
+    ) -> tuple[int, int]:
+        """Gives rows and parameters."""
+        return sizes(result.model.collection.tables)
 
     def quick(self) -> Self:
         """Changes what `quickly` says."""

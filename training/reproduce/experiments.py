@@ -16,6 +16,7 @@ MODULES = {
     "graphhash-gowalla": "GraphHashGowalla",
     "unified-ml100k": "UnifiedML100K",
     "unified-frappe": "UnifiedFrappe",
+    "semantic-ids-coldstart": "SemanticIdsColdstart",
     "collisions-online": "CollisionsOnline",
 }
 
