@@ -14,6 +14,7 @@ from training.reproduce.experiment import Experiment
 CONFIGS = Path("configs/papers")
 MODULES = {
     "graphhash-gowalla": "GraphHashGowalla",
+    "graphhash-ctr": "GraphHashCtr",
     "unified-ml100k": "UnifiedML100K",
     "unified-frappe": "UnifiedFrappe",
     "semantic-ids-coldstart": "SemanticIdsColdstart",
