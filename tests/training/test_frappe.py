@@ -62,3 +62,12 @@ def test_negatives_are_drawn_again_alike_for_the_same_seed() -> None:
     first, second = (draw_negatives(log, log, 7, np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert len(first) == 7 and not set(first[:, 1]) & {957, 958, 959}
+
+
+def test_texts_are_those_of_the_apps(recsys_data: Path) -> None:
+    if not (recsys_data / "frappe").is_dir():
+        pytest.skip(f"no folder frappe in {recsys_data}")
+    frame = Frappe(str(recsys_data / "frappe"), texts=True).read()
+    assert frame["app"].null_count() == 0
+    (text,) = frame.filter(pl.col("item") == 957 + 3)["app"].unique()
+    assert text.startswith("Instagram Social Instagram")
