@@ -19,7 +19,7 @@ from recsys_embed.arrays import (
 from recsys_embed.errors import InputError, MissingIdError
 from recsys_embed.row_maps import Collisionless
 from recsys_embed.row_maps.combining import Mapped
-from recsys_embed.row_maps.expansion import row_bags
+from recsys_embed.row_maps.expansion import RowBags, lone_bags, row_bags
 from recsys_embed.row_maps.pooling import pool, unpool
 from recsys_embed.table import CollisionlessTable
 from recsys_embed.table_arguments import Missing, Mode, is_mean, is_several
@@ -84,7 +84,13 @@ class MappedTable(CollisionlessTable):
             InputError, MissingIdError: as for `CollisionlessTable.lookup`.
         """
         ids = as_ids(ids)
-        return _filled(out, self._read(self._parts(ids, [feature], [0, len(ids)])[0], missing))
+        parts = self._parts(ids, [feature], [0, len(ids)])
+        if parts[0].is_summed and isinstance(missing, str) and missing != "error":
+            if parts[0].is_single:
+                return super().lookup(parts[0].flat, missing=missing, out=out)
+            bags = row_bags(parts, lone_bags(parts), None, "sum")
+            return super().lookup_pooled(_flat(parts), missing=missing, out=out, **bags._asdict())
+        return _filled(out, self._read(parts[0], missing))
 
     def lookup_pooled(
         self,
@@ -135,6 +141,9 @@ class MappedTable(CollisionlessTable):
         names = list(feature if is_several(feature) else [cast(int | str, feature)])
         parts = self._parts(ids, names, as_feature_offsets(feature_offsets, len(ids), len(names)))
         values = as_output(out, len(ids), self._one_width(names))
+        if parts[0].is_summed and len(parts) == 1:
+            bags = row_bags(parts, lone_bags(parts), None, "sum")
+            return self._train_bags(parts, bags, names, time, missing, values)
         vectors, rows, evicted = self._train(parts, names, time, missing)
         return Lookup(np.concatenate(vectors, out=values), rows, evicted)
 
@@ -158,19 +167,7 @@ class MappedTable(CollisionlessTable):
             vectors, rows, evicted = self._train(parts, features, time, missing)
             return Lookup(_filled(values, _pooled(vectors, offsets, factors, mode)), rows, evicted)
         bags = row_bags(parts, offsets, factors, mode)
-        answer = super().train_lookup_pooled(
-            _flat(parts),
-            bags.offsets,
-            mode=bags.mode,
-            weights=bags.weights,
-            features=[
-                f for f, part in zip(features, parts, strict=True) for _ in range(part.chunks)
-            ],
-            time=time,
-            missing=_rowwise(missing),
-            out=out,
-        )
-        return answer._replace(rows=MappedRows(answer.rows, parts, None))
+        return self._train_bags(parts, bags, features, time, missing, out)
 
     def apply_gradients(self, rows: Any, grads: ArrayLike, *, lr: float | Sequence[float]) -> None:
         """Takes one optimizer step for each distinct row, with its gradients summed in order.
@@ -184,8 +181,11 @@ class MappedTable(CollisionlessTable):
         found = self._found(rows)
         width = found.parts[0].chunks * self.config.dim
         grads = as_matrix(grads, sum(len(p.ids) for p in found.parts), width, "grads")
+        if found.parts[0].is_summed and len(found.parts) == 1:
+            bags = row_bags(found.parts, lone_bags(found.parts), None, "sum")
+            return super().apply_pooled_gradients(found.rows, grads=grads, lr=lr, **bags._asdict())
         ends = np.cumsum([len(part.ids) for part in found.parts])[:-1]
-        self._step(found, np.split(grads, ends), lr)
+        return self._step(found, np.split(grads, ends), lr)
 
     def apply_pooled_gradients(
         self,
@@ -292,6 +292,30 @@ class MappedTable(CollisionlessTable):
                 f" {len(part.ids)} ids: {some}"
             )
         return vectors
+
+    def _train_bags(
+        self,
+        parts: Parts,
+        bags: RowBags,
+        features: Features,
+        time: int | None,
+        missing: Missing,
+        out: Any,
+    ) -> Lookup:
+        """Lets the core sum rows into vectors."""
+        answer = super().train_lookup_pooled(
+            _flat(parts),
+            bags.offsets,
+            mode=bags.mode,
+            weights=bags.weights,
+            features=[
+                f for f, part in zip(features, parts, strict=True) for _ in range(part.chunks)
+            ],
+            time=time,
+            missing=_rowwise(missing),
+            out=out,
+        )
+        return answer._replace(rows=MappedRows(answer.rows, parts, None))
 
     def _train(
         self, parts: Parts, features: Features, time: int | None, missing: Missing

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsys_embed.errors import ConfigError
 from recsys_embed.row_maps.hashed import bucket, check_seed, salt
-from recsys_embed.row_maps.learned import Learned, check_sorted, digest_of, places_of
+from recsys_embed.row_maps.learned import Learned, check_sorted, digest_of, known_or
 from recsys_embed.row_maps.protocol import MAX_ROWS, RowIds, interleaved, single
 
 
@@ -63,9 +63,11 @@ class GraphHash(Learned):
 
     def cluster_rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Gives each id's cluster, or mix(id, seed) mod rows where it has none."""
-        at = places_of(ids, self.array("ids"))
-        known = self.array("clusters")[np.maximum(at, 0)].astype(np.int64)
-        return np.where(at >= 0, known, bucket(ids, self.seed, self.rows))
+        return known_or(
+            self.places(ids),
+            self.array("clusters"),
+            lambda unknown: bucket(ids[unknown], self.seed, self.rows),
+        )
 
 
 @dataclass(frozen=True)

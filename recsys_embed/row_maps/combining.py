@@ -89,7 +89,11 @@ class Mapped:
         rows = self._by_id(vectors)
         if self.row_map.combine == "product":
             return np.asarray(rows.prod(axis=1))
-        return np.asarray(np.einsum("nkd,nk->nd", rows[:, :-1], self._weights(rows)))
+        weights = self._weights(rows)
+        total: Floats = rows[:, 0] * weights[:, :1]
+        for k in range(1, weights.shape[1]):
+            total += rows[:, k] * weights[:, k : k + 1]
+        return total
 
     def _spread(self, vectors: Floats, grads: Floats) -> Floats:
         if self.row_map.combine == "sum":
@@ -114,7 +118,7 @@ class Mapped:
 
     def _weights(self, rows: Floats) -> Floats:
         """Gives each id's importance weights, held as their distance from 1 in its last row."""
-        return 1 + np.take_along_axis(rows[:, -1], self._columns(), axis=1)
+        return 1 + rows[np.arange(len(rows))[:, None], -1, self._columns()]
 
     def _columns(self) -> NDArray[np.int64]:
         assert isinstance(self.row_map, HashEmbedding), "the one map whose rows are weighted"

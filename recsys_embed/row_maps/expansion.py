@@ -20,6 +20,11 @@ class RowBags(NamedTuple):
     num_features: int
 
 
+def lone_bags(parts: Sequence[Mapped]) -> NDArray[np.int64]:
+    """Gives the offsets of bags of one id each, for one feature."""
+    return np.arange(sum(len(part.ids) for part in parts) + 1)
+
+
 def row_bags(
     parts: Sequence[Mapped], offsets: NDArray[np.int64], weights: Weights, mode: str
 ) -> RowBags:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from recsys_embed.errors import ConfigError
 from recsys_embed.row_maps.clustered import sorted_arrays
 from recsys_embed.row_maps.hashed import bucket, check_seed, salt
-from recsys_embed.row_maps.learned import Learned, check_sorted, digest_of, places_of
+from recsys_embed.row_maps.learned import Learned, check_sorted, digest_of, known_or
 from recsys_embed.row_maps.protocol import RowIds, interleaved, single
 
 
@@ -62,14 +62,15 @@ class Frequency(Learned):
 
     def map(self, ids: NDArray[np.int64], feature: str = "") -> RowIds:
         """Gives the id's own row, or a hashed one."""
-        return single(self._rows(ids, self.seed))
+        return single(self._rows(ids, self.places(ids), self.seed))
 
-    def _rows(self, ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-        known = self.array("ids")
-        at = places_of(ids, known)
-        own = self.array("places")[np.maximum(at, 0)].astype(np.int64)
-        shared = len(known) + bucket(ids, seed, self.rows - len(known))
-        return np.where(at >= 0, own, shared)
+    def _rows(self, ids: NDArray[np.int64], at: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+        own = self.array("places")
+        return known_or(
+            at,
+            own,
+            lambda unknown: len(own) + bucket(ids[unknown], seed, self.rows - len(own)),
+        )
 
 
 @dataclass(frozen=True)
@@ -84,4 +85,5 @@ class DoubleFrequency(Frequency):
     def map(self, ids: NDArray[np.int64], feature: str = "") -> RowIds:
         """Gives two rows an id."""
         seeds = [salt(self.kind, h, self.seed) for h in range(2)]
-        return interleaved(*(self._rows(ids, seed) for seed in seeds))
+        at = self.places(ids)
+        return interleaved(*(self._rows(ids, at, seed) for seed in seeds))

@@ -1,7 +1,8 @@
 """Row maps that were learned from data: arrays travel beside the config, named by their digest."""
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
@@ -68,6 +69,14 @@ class Learned(Bounded):
             )
         return self.arrays[name]
 
+    def places(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Gives the position of each of N ids among those of the map; -1 where it is not there."""
+        return self._index.find(np.ascontiguousarray(ids))
+
+    @functools.cached_property
+    def _index(self) -> native.IdIndex:
+        return native.IdIndex(np.ascontiguousarray(self.array("ids")))
+
     def whole(self) -> Arrays:
         """Gives all arrays, in the order in which files have them.
 
@@ -100,14 +109,14 @@ def digest_of(arrays: Arrays) -> str:
     return f"{int(digest.view(np.uint64)[0]):016x}"
 
 
-def places_of(ids: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Gives each id's position among the known ones, which ascend; -1 if it is not there.
-
-    Example:
-        >>> places_of(np.array([7, 9, 8]), np.array([7, 8]))
-        array([ 0, -1,  1])
-    """
+def known_or(
+    at: NDArray[np.int64], known: NDArray[np.uint32], other: Callable[[Any], NDArray[np.int64]]
+) -> NDArray[np.int64]:
+    """Gives the row at each position, and those of `other(indices)` where it is -1."""
     if not len(known):
-        return np.full(len(ids), -1)
-    at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    return np.where(known[at] == ids, at, -1)
+        return other(np.arange(len(at)))
+    rows = np.take(known, at, mode="wrap").astype(np.int64)  # -1 wraps, and is replaced below
+    unknown = np.flatnonzero(at < 0)
+    if len(unknown):
+        rows[unknown] = other(unknown)
+    return rows

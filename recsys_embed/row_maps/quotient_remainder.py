@@ -69,10 +69,15 @@ class QuotientRemainder(Bounded):
 
     def map(self, ids: NDArray[np.int64], feature: str = "") -> RowIds:
         """Gives (v div c, ceil(cardinality / c) + v mod c)."""
-        inside = (ids >= 0) & (ids < self.cardinality)
-        values = np.where(inside, ids, bucket(ids, self.seed, self.cardinality))
-        quotients = -(-self.cardinality // self.divisor)
-        return interleaved(values // self.divisor, quotients + values % self.divisor)
+        values, divisor = ids.view(np.uint64), np.uint64(self.divisor)
+        outside = np.flatnonzero(values >= np.uint64(self.cardinality))
+        if len(outside):
+            values = values.copy()
+            values[outside] = bucket(ids[outside], self.seed, self.cardinality)
+        quotients = values // divisor
+        first = np.uint64(-(-self.cardinality // self.divisor))
+        remainders = first + values - quotients * divisor
+        return interleaved(quotients.view(np.int64), remainders.view(np.int64))
 
 
 def _needed(cardinality: int, divisor: int) -> int:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recsys_embed import native
 from recsys_embed.errors import ConfigError, InputError
 from recsys_embed.row_maps.hashed import bucket, check_lookups, check_seed, salt
 from recsys_embed.row_maps.learned import Learned, digest_of
@@ -199,7 +198,7 @@ class SemanticId(Learned):
 
     def codes_of(self, ids: NDArray[np.int64]) -> Codes:
         """Gives the semantic IDs of N ids, int32 (N, L); of unknown ones, hashed."""
-        at = self._index.find(np.ascontiguousarray(ids))
+        at = self.places(ids)
         codes = np.empty((len(ids), self.levels), np.int32)
         codes[at >= 0] = self.array("codes")[at[at >= 0]]
         codes[at < 0] = self._hashed_codes(ids[at < 0])
@@ -207,7 +206,7 @@ class SemanticId(Learned):
 
     def map(self, ids: NDArray[np.int64], feature: str = "") -> RowIds:
         """Gives the rows of each id's tokens, and the one that memorizes it."""
-        at = self._index.find(np.ascontiguousarray(ids))
+        at = self.places(ids)
         rows = np.take(self._known_rows, at, axis=0, mode="wrap")
         unknown = np.flatnonzero(at < 0)
         rows[unknown] = self._token_rows(self._hashed_codes(ids[unknown]))
@@ -229,10 +228,6 @@ class SemanticId(Learned):
         has_memory = ids is not None and self.memorize_rows
         memory = self._memory(np.asarray(ids, np.int64)) if has_memory else None
         return self._row_ids(self._token_rows(given), memory)
-
-    @functools.cached_property
-    def _index(self) -> native.IdIndex:
-        return native.IdIndex(np.ascontiguousarray(self.array("ids")))
 
     @functools.cached_property
     def _known_rows(self) -> Rows:

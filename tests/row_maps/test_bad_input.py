@@ -104,6 +104,14 @@ def test_arrays_that_do_not_fit_are_refused(name: str) -> None:
         forged(name, **{column: values + 99})
 
 
+@pytest.mark.parametrize("name", ["graphhash", "double_graphhash", "frequency"])
+def test_a_map_that_knows_no_id_hashes_all(name: str) -> None:
+    none = {n: np.zeros(0, array.dtype) for n, array in ROW_MAPS[name].arrays.items()}
+    row_map = replace(ROW_MAPS[name], digest=digest_of(none)).with_arrays(none)
+    hashed = Hashed(row_map.rows, row_map.seed).map(KNOWN).rows[0]
+    np.testing.assert_array_equal(row_map.map(KNOWN).rows[0][:: row_map.map(KNOWN).per_id], hashed)
+
+
 @pytest.mark.parametrize("name", ["graphhash", "frequency"])
 def test_a_map_of_more_rows_than_its_config_says_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="of 2 rows has .* does not fit its table"):
