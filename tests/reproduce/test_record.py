@@ -25,7 +25,7 @@ def test_lines_are_appended_then_replaced(tmp_path: Path) -> None:
     text = page.read_text()
     assert text.startswith(PAGE.rstrip("\n") + "\n\n## Reproduced\n\n| command |")
     day = date.today().isoformat()
-    line = f"| `recsys-train reproduce toy` first: AUC | 0.6 | 0.5100 ± 0.0141 | 2 | {day} |"
+    line = f"| `recsys-train reproduce toy` first: AUC | 0.600 | 0.5100 ± 0.0141 | 2 | {day} |"
     assert line in text.splitlines()
     other = "| `recsys-train reproduce toys` x | 1 | 2 | 3 | 4 |\n"
     page.write_text(text.rstrip("\n") + "\n" + other + "\nAn afterword.\n")

@@ -62,8 +62,11 @@ def obtained(row: Row, metric: str) -> str:
 
 
 def published(row: Row, metric: str) -> str:
-    """Gives the published figure, as it was written as far as can be known."""
-    return f"{row.published[metric]:g}" if metric in row.published else "-"
+    """Gives the published figure with at least three digits, as papers do."""
+    if metric not in row.published:
+        return "-"
+    value = row.published[metric]
+    return max(f"{value:.3f}", f"{value:g}", key=len)
 
 
 def say_claims(console: Console, claims: list[Claim]) -> None:

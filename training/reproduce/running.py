@@ -64,6 +64,7 @@ def _run(experiment: Experiment, seeds: range, results: Results, console: Consol
     progress = Progress(console, len(missing), experiment)
     for case, seed in missing:
         began = time.monotonic()
-        outcome = experiment.run(case, seed)
+        with console.status(f"{case}, seed {seed} …"):  # on a terminal; elsewhere it is silent
+            outcome = experiment.run(case, seed)
         results.add(case, seed, outcome)
         progress.say(case, seed, outcome, time.monotonic() - began)
