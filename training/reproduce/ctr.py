@@ -63,7 +63,8 @@ class Clicks:
     def run(self, case: str, seed: int) -> Outcome:
         """Trains; patience, where the config has it, stops on the validation part."""
         config = self.config_of(case, seed)
-        what = (config.data, config.events, config.features, config.dense, config.contents)
+        features = {name: replace(f, table=None) for name, f in config.features.items()}
+        what = (config.data, config.events, features, config.dense, config.contents)
         data = read_once(repr((*what, config.texts, config.split)), config)
         with tempfile.TemporaryDirectory() as folder:
             result = train(config, Path(folder), data=data)
