@@ -22,11 +22,12 @@ from recsys_embed.row_maps.combining import Mapped
 from recsys_embed.row_maps.expansion import RowBags, lone_bags, row_bags
 from recsys_embed.row_maps.pooling import pool, unpool
 from recsys_embed.table import CollisionlessTable
-from recsys_embed.table_arguments import Missing, Mode, is_mean, is_several
+from recsys_embed.table_arguments import Missing, Mode, is_mean, is_several, missing_policy
 from recsys_embed.table_config import TableConfig
 from recsys_embed.table_types import Evicted, Lookup, Rows
 
 NAMED_IDS = 8
+IDS_PER_BLOCK = 2048  # their rows stay in the L2 cache while they become vectors
 Features = Sequence[int | str]
 Floats = NDArray[np.float32]
 Parts = tuple[Mapped, ...]
@@ -280,7 +281,11 @@ class MappedTable(CollisionlessTable):
 
     def _read(self, part: Mapped, missing: Missing) -> Floats:
         if isinstance(missing, str) and missing != "error":
-            return part.combine(super().lookup(part.flat, missing=missing))
+            missing_policy(missing, self.config.dim)  # also where there is no id to read
+            vectors = np.empty((len(part.ids), self.config.dim), np.float32)
+            for place, block in part.blocks(IDS_PER_BLOCK):
+                vectors[place] = block.combine(super().lookup(block.flat, missing=missing))
+            return vectors
         vectors = part.combine(super().lookup(part.flat, missing="zeros"))
         lacking = ~part.found_ids(super().contains(part.flat))
         if not isinstance(missing, str):

@@ -1,5 +1,6 @@
 """Vectors of rows to vectors of ids, and gradients back again."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,15 @@ class Mapped:
         """Says whether the native core can pool the rows as they are."""
         return self.is_one_a_chunk or self.row_map.combine == "sum"
 
+    def blocks(self, size: int) -> Iterator[tuple[slice, "Mapped"]]:
+        """Cuts ids of one chunk, each of as many rows, into stretches of up to `size` ids."""
+        k = self.found.per_id
+        assert isinstance(k, int) and self.chunks == 1, "rows that are not summed"
+        for a in range(0, len(self.ids), size):
+            ids = self.ids[a : a + size]
+            rows = self.found.rows[:, a * k : (a + size) * k]
+            yield slice(a, a + len(ids)), Mapped(self.row_map, ids, RowIds(rows, k))
+
     def row_offsets(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         """Turns offsets into the ids into offsets into the rows of a chunk."""
         if isinstance(self.found.per_id, int):
@@ -88,7 +98,7 @@ class Mapped:
             return _summed(vectors, self.found.per_id, len(self.ids))
         rows = self._by_id(vectors)
         if self.row_map.combine == "product":
-            return np.asarray(rows.prod(axis=1))
+            return rows[:, 0] * rows[:, 1]
         weights = self._weights(rows)
         total: Floats = rows[:, 0] * weights[:, :1]
         for k in range(1, weights.shape[1]):
@@ -118,7 +128,8 @@ class Mapped:
 
     def _weights(self, rows: Floats) -> Floats:
         """Gives each id's importance weights, held as their distance from 1 in its last row."""
-        return 1 + rows[np.arange(len(rows))[:, None], -1, self._columns()]
+        held: Floats = rows[np.arange(len(rows))[:, None], -1, self._columns()]
+        return 1 + held
 
     def _columns(self) -> NDArray[np.int64]:
         assert isinstance(self.row_map, HashEmbedding), "the one map whose rows are weighted"

@@ -48,6 +48,7 @@ def test_ids_of_several_rows_are_neither_assigned_nor_evicted(name: str) -> None
 OFFSETS = np.array([0, 1, 4], np.int64)
 CALLS: dict[str, Callable[[Any], Any]] = {
     "an unknown policy": lambda t: t.lookup(IDS, missing="nothing"),
+    "an unknown policy for no id": lambda t: t.lookup(IDS[:0], missing="nothing"),
     "no policy": lambda t: t.lookup(IDS, missing=None),
     "a vector of another width": lambda t: t.lookup(IDS, missing=np.zeros(99, np.float32)),
     "an unknown feature": lambda t: t.lookup(IDS, feature="shop"),

@@ -228,6 +228,16 @@ def test_out_is_where_vectors_go(name: str) -> None:
         assert (few[:, -1] == 7).all()
 
 
+@EVERY_MAP
+def test_long_batches_are_read_as_short_ones(name: str, rng: np.random.Generator) -> None:
+    table, ids = make_table(config_of(name)), rng.integers(-300, 300, 5000)
+    table.train_lookup(ids[:50].copy())
+    for missing in ("initial", "zeros"):
+        whole = table.lookup(ids, missing=missing)
+        parts = [table.lookup(part, missing=missing) for part in np.split(ids, [1, 2047, 2049])]
+        np.testing.assert_array_equal(whole, np.concatenate(parts))
+
+
 def half_there() -> tuple[Any, int, int, int]:
     """A Bloom table and ids: one with both rows, one with one of them, one with none."""
     table: Any = make_table(config_of("double_hash"))
