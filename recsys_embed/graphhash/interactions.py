@@ -37,8 +37,29 @@ class Bipartite:
     users: NDArray[np.int32] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._refuse_inconsistent()
         places = np.arange(len(self.user_ids), dtype=np.int32)
         object.__setattr__(self, "users", np.repeat(places, np.diff(self.offsets)))
+
+    def _refuse_inconsistent(self) -> None:
+        """Refuses arrays that do not fit each other: the native core trusts them."""
+        begins, ends = (int(self.offsets[at]) if len(self.offsets) else 0 for at in (0, -1))
+        steady = len(self.offsets) == len(self.user_ids) + 1 and (np.diff(self.offsets) >= 0).all()
+        highest = int(self.items.max(initial=-1))
+        if not steady or (begins, ends) != (0, len(self.items)):
+            raise InputError(
+                f"offsets must be {len(self.user_ids) + 1} that rise from 0 to {len(self.items)},"
+                f" got {len(self.offsets)} from {begins} to {ends}"
+            )
+        if highest >= len(self.item_ids) or self.items.min(initial=0) < 0:
+            raise InputError(
+                f"items must be places in [0, {len(self.item_ids)}), got"
+                f" {self.items.min()} to {highest}"
+            )
+        if self.weights is not None and self.weights.shape != self.items.shape:
+            raise InputError(
+                f"expected a weight for each of {len(self.items)} edges, got {self.weights.shape}"
+            )
 
     @property
     def num_edges(self) -> int:

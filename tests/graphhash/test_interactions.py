@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from recsys_embed import InputError, hash_string
 from recsys_embed.graphhash import (
+    Bipartite,
     from_adjacency,
     from_arrays,
     from_frame,
@@ -157,3 +158,23 @@ def test_graphs_with_an_edge_within_one_side_are_refused():
     within = igraph.Graph(n=3, edges=[(0, 2), (0, 1)], vertex_attrs={"type": [False, False, True]})
     with pytest.raises(InputError, match=r"1 of 2 do not, the first joins vertices \(0, 1\)"):
         from_igraph(within)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "items", "weights", "message"),
+    [
+        ([0, 2], [0, 1], None, "must be 3 that rise from 0 to 2, got 2 from 0 to 2"),
+        ([0, 2, 1], [0, 1], None, "got 3 from 0 to 1"),
+        ([0, 3, 2], [0, 1], None, "got 3 from 0 to 2"),
+        ([1, 2, 2], [0, 1], None, "got 3 from 1 to 2"),
+        ([], [0, 1], None, "got 0 from 0 to 0"),
+        ([0, 1, 2], [0, 2], None, r"places in \[0, 2\), got 0 to 2"),
+        ([0, 1, 2], [-1, 0], None, "got -1 to 0"),
+        ([0, 1, 2], [0, 1], [1.0], r"a weight for each of 2 edges, got \(1,\)"),
+    ],
+)
+def test_arrays_that_do_not_fit_each_other_are_refused(offsets, items, weights, message):
+    ids = np.array([1, 2])
+    given = None if weights is None else np.array(weights, np.float32)
+    with pytest.raises(InputError, match=message):
+        Bipartite(ids, ids, np.array(offsets, np.int64), np.array(items, np.int32), given)
