@@ -34,3 +34,53 @@ class SnapshotCorruptError(SnapshotError):
 
 class SnapshotVersionError(SnapshotError):
     """A snapshot in a format version that this library does not read."""
+
+
+class DeltaLogError(RecsysEmbedError):
+    """A delta log that refuses a call, or entries that must not be applied."""
+
+
+class LogNotFoundError(DeltaLogError):
+    """No delta log where one was expected: never begun, or lost since."""
+
+
+class LogUnavailableError(DeltaLogError):
+    """A delta log that cannot be reached or written just now; the same call may be made again."""
+
+
+class GapError(DeltaLogError):
+    """Entries are missing between what a reader or writer has and what comes."""
+
+
+class DuplicateEntryError(DeltaLogError):
+    """An entry whose number is taken, or came before."""
+
+
+class DamagedEntryError(DeltaLogError):
+    """An entry, or the log's own record, whose bytes are not those that were written."""
+
+
+class WriterHeldError(DeltaLogError):
+    """Another writer holds the log."""
+
+
+class FencedError(DeltaLogError):
+    """A newer writer has taken the log over; this one must stop."""
+
+
+class ForeignLogError(DeltaLogError):
+    """Entries of another lineage than expected: a trainer forked the log."""
+
+
+class TrimmedError(DeltaLogError):
+    """The next entries are gone; a snapshot covers them, and reading goes on behind it.
+
+    Attributes:
+        snapshot: where the writer keeps that snapshot, in the writer's words.
+        number: the last entry that the snapshot covers.
+    """
+
+    def __init__(self, message: str, snapshot: str, number: int) -> None:
+        super().__init__(message)
+        self.snapshot = snapshot
+        self.number = number
