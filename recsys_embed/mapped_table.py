@@ -317,7 +317,7 @@ class MappedTable(CollisionlessTable):
                 f for f, part in zip(features, parts, strict=True) for _ in range(part.chunks)
             ],
             time=time,
-            missing=_rowwise(missing),
+            missing=rowwise(missing),
             out=out,
         )
         return answer._replace(rows=MappedRows(answer.rows, parts, None))
@@ -331,7 +331,7 @@ class MappedTable(CollisionlessTable):
             feature=list(features),
             feature_offsets=bounds,
             time=time,
-            missing=_rowwise(missing),
+            missing=rowwise(missing),
         )
         held = [answer.values[a:b] for a, b in pairwise(bounds.tolist())]
         vectors = [part.combine(own) for part, own in zip(parts, held, strict=True)]
@@ -428,7 +428,12 @@ def _refuse_other_spans(parts: Parts, offsets: NDArray[np.int64], num_features: 
         )
 
 
-def _rowwise(missing: Missing) -> Missing:
+def rowwise(missing: Missing) -> Missing:
+    """Gives the policy back.
+
+    Raises:
+        InputError: for a vector, which cannot be what one of several rows reads.
+    """
     if isinstance(missing, str):
         return missing
     raise InputError(

@@ -84,24 +84,18 @@ class TableGroup:
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = tuple(members)
+        refuse_members(self.members)
         configs = [m.table.config for m in self.members]
-        names = [c.name for c in configs]
-        if not names or len(set(names)) != len(names):
-            raise ConfigError(f"a group needs tables of distinct names, got {names}")
         if shared := [c.name for c in configs if not isinstance(c.row_map, Collisionless)]:
             raise ConfigError(f"a group takes collisionless tables, but ids of {shared} share rows")
-        modes = [m.mode for m in self.members]
-        if not set(modes) <= {"sum", "mean"}:
-            raise ConfigError(f"the mode of a member must be sum or mean, got {modes}")
         features = [[m.table._feature(f) for f in m.features] for m in self.members]
         self._counts = [len(f) for f in features]
         self._width = sum(n * c.dim for n, c in zip(self._counts, configs, strict=True))
         self._dims = sorted({c.dim for c in configs})
         self._optimizers = tuple(tuple(s.optimizer for s in c.segments) for c in configs)
         self._needs_time = any(m.table._expires or m.table.config.clock == "wall" for m in members)
-        self._native = native.TableGroup(
-            [m.table._native for m in self.members], features, [mode == "mean" for mode in modes]
-        )
+        means = [m.mode == "mean" for m in self.members]
+        self._native = native.TableGroup([m.table._native for m in self.members], features, means)
 
     def lookup_pooled(
         self,
@@ -129,7 +123,7 @@ class TableGroup:
             InputError: for a wrong dtype, shape or stride, or offsets that decrease or overrun.
             MissingIdError: under "error", naming ids without a row.
         """
-        bags = self._bags(ids, offsets, starts, num_bags, weights)
+        bags = checked_bags(len(self.members), ids, offsets, starts, num_bags, weights)
         values = as_output(out, num_bags, self._width)
         policy = self._missing(missing, training=False)
         self._call(self._native.lookup_pooled, *bags, *policy, values)
@@ -156,7 +150,7 @@ class TableGroup:
         Raises:
             InputError: as for `CollisionlessTable.train_lookup_pooled`; nothing is changed.
         """
-        bags = self._bags(ids, offsets, starts, num_bags, weights)
+        bags = checked_bags(len(self.members), ids, offsets, starts, num_bags, weights)
         out = as_output(out, num_bags, self._width)
         now = self._now(time)
         policy = self._missing(missing, training=True)
@@ -186,21 +180,6 @@ class TableGroup:
             self._native.apply_pooled_gradients, *rows.bags, rows.found, grads, rates
         ):
             raise not_finite(grads)
-
-    def _bags(self, ids: Any, offsets: Any, starts: Any, num_bags: int, weights: Any) -> GroupBags:
-        ids, starts = as_ids(ids), np.ascontiguousarray(as_array(starts), np.int64)
-        offsets = as_array(offsets)
-        if offsets.dtype != np.int64 or offsets.ndim != 1 or not offsets.flags.c_contiguous:
-            raise InputError(
-                f"offsets must be contiguous int64 of shape (bags + 1,),"
-                f" got {offsets.dtype} of shape {offsets.shape}"
-            )
-        if starts.shape != (len(self.members),) or num_bags < 0:
-            raise InputError(
-                f"a group of {len(self.members)} tables needs as many starts and num_bags >= 0,"
-                f" got starts of shape {starts.shape} and num_bags {num_bags}"
-            )
-        return GroupBags(ids, offsets, starts, num_bags, as_weights(weights, len(ids)))
 
     def _now(self, time: int | None) -> list[int]:
         """Gives each table's time, or nothing if each stays at its own clock."""
@@ -232,6 +211,42 @@ class TableGroup:
             ) from None
         except ValueError as error:
             raise InputError(str(error)) from None
+
+
+def refuse_members(members: Sequence[Member]) -> None:
+    """Refuses tables that cannot be called together.
+
+    Raises:
+        ConfigError: for no table, two of one name, or a mode that is neither "sum" nor "mean".
+    """
+    names, modes = [m.table.config.name for m in members], [m.mode for m in members]
+    if not names or len(set(names)) != len(names):
+        raise ConfigError(f"a group needs tables of distinct names, got {names}")
+    if not set(modes) <= {"sum", "mean"}:
+        raise ConfigError(f"the mode of a member must be sum or mean, got {modes}")
+
+
+def checked_bags(
+    tables: int, ids: Any, offsets: Any, starts: Any, num_bags: int, weights: Any
+) -> GroupBags:
+    """Views the bags of so many tables as arrays; where they lie is not looked at.
+
+    Raises:
+        InputError: for a wrong dtype, shape or stride.
+    """
+    ids, starts = as_ids(ids), np.ascontiguousarray(as_array(starts), np.int64)
+    offsets = as_array(offsets)
+    if offsets.dtype != np.int64 or offsets.ndim != 1 or not offsets.flags.c_contiguous:
+        raise InputError(
+            f"offsets must be contiguous int64 of shape (bags + 1,),"
+            f" got {offsets.dtype} of shape {offsets.shape}"
+        )
+    if starts.shape != (tables,) or num_bags < 0:
+        raise InputError(
+            f"a group of {tables} tables needs as many starts and num_bags >= 0,"
+            f" got starts of shape {starts.shape} and num_bags {num_bags}"
+        )
+    return GroupBags(ids, offsets, starts, num_bags, as_weights(weights, len(ids)))
 
 
 @functools.lru_cache(maxsize=64)

@@ -6,12 +6,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recsys_embed.arrays import as_ids, as_matrix, as_output, as_weights
+from recsys_embed.arrays import as_matrix, as_offsets, as_output, as_rates
 from recsys_embed.errors import InputError
-from recsys_embed.mapped_table import MappedTable
+from recsys_embed.mapped_table import MappedTable, rowwise
 from recsys_embed.row_maps import Collisionless
-from recsys_embed.table_arguments import Missing
-from recsys_embed.table_group import Member, Rate, TableGroup
+from recsys_embed.table import CollisionlessTable
+from recsys_embed.table_arguments import Missing, missing_policy
+from recsys_embed.table_group import (
+    GroupBags,
+    Member,
+    Rate,
+    TableGroup,
+    checked_bags,
+    refuse_members,
+)
 from recsys_embed.table_types import Evicted
 
 Floats = NDArray[np.float32]
@@ -61,6 +69,7 @@ class TablesInTurn:
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = tuple(members)
+        refuse_members(self.members)
         self._features = [[m.table._feature(f) for f in m.features] for m in self.members]
         self._widths = [
             sum(m.table.config.vector_dim(m.table.config.features[f].name) for f in features)
@@ -79,8 +88,8 @@ class TablesInTurn:
         out: Any = None,
     ) -> Floats:
         """Pools every table's bags; never changes a table. Arguments as for `TableGroup`."""
-        values = as_output(out, num_bags, sum(self._widths))
         parts = self._parts(ids, offsets, starts, num_bags, weights)
+        values = as_output(out, num_bags, sum(self._widths))
         for member, features, part in zip(self.members, self._features, parts, strict=True):
             member.table.lookup_pooled(
                 part.ids,
@@ -107,8 +116,11 @@ class TablesInTurn:
         out: Any = None,
     ) -> TurnLookup:
         """Counts, admits, refreshes and pools in every table. Arguments as for `TableGroup`."""
-        values = as_output(out, num_bags, sum(self._widths))
         parts = self._parts(ids, offsets, starts, num_bags, weights)
+        values = as_output(out, num_bags, sum(self._widths))
+        for member in self.members:
+            member.table._time(time)
+            refuse_missing(member.table, missing)
         answers = [
             member.table.train_lookup_pooled(
                 part.ids,
@@ -136,7 +148,7 @@ class TablesInTurn:
         grads = as_matrix(grads, num_bags, sum(self._widths), "grads")
         if not np.isfinite(grads).all():
             raise InputError("grads must be finite, got NaN or infinity; nothing was changed")
-        rates = lr if isinstance(lr, Sequence) else [lr] * len(self.members)
+        rates = self._rates(lr)
         turns = zip(self.members, self._features, rows.bags, rows.rows, rates, strict=True)
         for member, features, part, found, rate in turns:
             member.table.apply_pooled_gradients(
@@ -152,16 +164,61 @@ class TablesInTurn:
     def _parts(
         self, ids: Any, offsets: Any, starts: Any, num_bags: int, weights: Any
     ) -> tuple[MemberBags, ...]:
-        ids, offsets = as_ids(ids), np.asarray(offsets)
-        factors = as_weights(weights, len(ids))
+        bags = checked_bags(len(self.members), ids, offsets, starts, num_bags, weights)
         parts, begin = [], 0
-        for features, width, start in zip(self._features, self._widths, starts, strict=True):
-            own = offsets[start : start + len(features) * num_bags + 1]
+        for features, width, start in zip(
+            self._features, self._widths, bags.starts.tolist(), strict=True
+        ):
+            own = own_offsets(bags, start, len(features))
             span = slice(own[0], own[-1])
-            part = None if factors is None else factors[span]
-            parts.append(MemberBags(ids[span], own - own[0], part, slice(begin, begin + width)))
+            part = None if bags.weights is None else bags.weights[span]
+            parts.append(
+                MemberBags(bags.ids[span], own - own[0], part, slice(begin, begin + width))
+            )
             begin += width
         return tuple(parts)
+
+    def _rates(self, lr: Rate | Sequence[Rate]) -> Sequence[Rate]:
+        rates = lr if isinstance(lr, Sequence) else [lr] * len(self.members)
+        if len(rates) != len(self.members):
+            raise InputError(
+                f"lr must be one rate or {len(self.members)}, one a table; got {len(rates)}"
+            )
+        for member, rate in zip(self.members, rates, strict=True):
+            as_rates(rate, [segment.optimizer for segment in member.table.config.segments])
+        return rates
+
+
+def own_offsets(bags: GroupBags, start: int, num_features: int) -> NDArray[np.int64]:
+    """Gives the offsets of one table's bags, checked against the ids.
+
+    Raises:
+        InputError: for a table whose bags lie outside the offsets, or their ids outside the ids.
+    """
+    end = start + num_features * bags.num_bags + 1
+    if start < 0 or end > len(bags.offsets):
+        raise InputError(
+            f"bags [{start}, {end - 1}) of a table need {end} offsets, got {len(bags.offsets)}"
+        )
+    own = bags.offsets[start:end]
+    if own[0] < 0 or own[-1] > len(bags.ids):
+        raise InputError(
+            f"offsets must lie in [0, {len(bags.ids)}], the number of ids;"
+            f" got {own[0]} to {own[-1]}"
+        )
+    as_offsets(own - own[0], int(own[-1] - own[0]), num_features)
+    return own
+
+
+def refuse_missing(table: CollisionlessTable, missing: Missing) -> None:
+    """Refuses a policy with which a training lookup of the table would refuse to begin.
+
+    Raises:
+        InputError: naming what came.
+    """
+    if isinstance(table, MappedTable):
+        rowwise(missing)
+    missing_policy(missing, table.config.dim, training=True)
 
 
 def make_group(members: Sequence[Member]) -> TableGroup | TablesInTurn:
