@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsys_embed.errors import InputError
 from recsys_embed.row_maps.learned import digest_of
-from recsys_embed.semantic_ids.nearest import Codes, Floats, NearestCodes
+from recsys_embed.semantic_ids.nearest import TOO_LONG, Codes, Floats, NearestCodes
 from recsys_embed.semantic_ids.networks import Perceptron
 
 MAX_CODES = 1 << 16
@@ -53,9 +53,13 @@ class Codebooks:
             raise InputError(
                 f"codebooks have shape (levels, codes up to {MAX_CODES:,}, width), got {shape}"
             )
-        if not np.isfinite(self.vectors).all():
-            bad = np.argwhere(~np.isfinite(self.vectors))[0].tolist()
-            raise InputError(f"codebooks must be finite; the first that is not is at {bad}")
+        lengths = np.linalg.norm(self.vectors.astype(np.float64), axis=2)
+        if not (lengths < TOO_LONG).all():
+            level, code = np.argwhere(~(lengths < TOO_LONG))[0].tolist()
+            raise InputError(
+                f"codebooks must be finite and shorter than {TOO_LONG:g}; code {code} of level"
+                f" {level + 1} has length {lengths[level, code]:g}"
+            )
         for network, end in ((self.encoder, -1), (self.decoder, 0)):
             if network is not None and network.widths[end] != shape[2]:
                 raise InputError(

@@ -1,5 +1,8 @@
 """Codebooks: exact nearest codes, whatever the batch; what decode undoes; what is refused."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -135,9 +138,9 @@ def test_a_changed_byte_is_found(tmp_path: Path, rng: np.random.Generator) -> No
         (np.zeros((2, 5)), r"shape \(N, 4\), got float64 \(2, 5\)"),
         (np.zeros(4), r"shape \(N, 4\), got float64 \(4,\)"),
         (np.array([["a"] * 4]), r"shape \(N, 4\), got <U1"),
-        (np.full((3, 4), np.nan), "got 3 that are not among vectors 0 to 2; the first is vector 0"),
+        (np.full((3, 4), np.nan), "got 3 of 3 that are not; the first is vector 0"),
         (np.r_[np.zeros((600, 4)), np.full((1, 4), np.inf)], "the first is vector 600"),
-        (np.full((1, 4), 1e30), "shorter than 1e19"),
+        (np.full((1, 4), 1e30), "shorter than 1e\\+18"),
     ],
 )
 def test_bad_contents_are_refused(
@@ -162,11 +165,42 @@ def test_bad_codes_are_refused(codes: list, words: str, rng: np.random.Generator
 
 
 @pytest.mark.parametrize(
-    "vectors", [np.zeros((2, 3)), np.zeros((0, 3, 4)), np.full((1, 1, 1), np.nan)]
+    ("vectors", "words"),
+    [
+        (np.zeros((2, 3)), r"have shape \(levels, codes up to 65,536, width\), got \(2, 3\)"),
+        (np.zeros((0, 3, 4)), r"got \(0, 3, 4\)"),
+        (np.full((1, 1, 1), np.nan), "code 0 of level 1 has length nan"),
+        (np.array([[[0.0], [1]], [[0], [1e30]]]), r"code 1 of level 2 has length 1e\+30"),
+    ],
 )
-def test_bad_codebooks_are_refused(vectors: np.ndarray) -> None:
-    with pytest.raises(InputError, match="codebooks"):
+def test_bad_codebooks_are_refused(vectors: np.ndarray, words: str) -> None:
+    with pytest.raises(InputError, match=words):
         Codebooks(vectors)
+
+
+PRINT_CODES = """
+import sys, numpy as np, recsys_embed
+from recsys_embed.semantic_ids import Codebooks
+recsys_embed.set_num_threads(int(sys.argv[1]))
+rng = np.random.default_rng(1)
+books = 1000 + rng.integers(-3, 4, (3, 70, 19)) * np.spacing(np.float32(1000))
+contents = books[0][rng.integers(0, 70, 3000)] + rng.integers(-3, 4, (3000, 19)) * 1e-4
+print(Codebooks(books).encode(contents).sum(axis=0), Codebooks(books).encode(contents)[-7:])
+"""
+
+
+def test_instruction_sets_and_threads_give_the_same_codes() -> None:
+    printed = set()
+    for isa, threads in (("baseline", "1"), ("avx2", "2"), ("avx512", "3")):
+        done = subprocess.run(
+            [sys.executable, "-c", PRINT_CODES, threads],
+            env={**os.environ, "RECSYS_EMBED_ISA": isa},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        printed.add(done.stdout)
+    assert len(printed) == 1 and "[" in printed.pop()
 
 
 def test_networks_that_do_not_fit_are_refused() -> None:
