@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,32 +17,30 @@ from recsys_embed.arrays import (
     as_weights,
 )
 from recsys_embed.errors import InputError, MissingIdError
+from recsys_embed.mapped_rows import (
+    MappedRows,
+    Parts,
+    filled,
+    flat_rows,
+    pooled_vectors,
+    refuse_other_spans,
+    rowwise,
+    spans_of,
+    weights_of,
+)
 from recsys_embed.row_maps import Collisionless
 from recsys_embed.row_maps.combining import Mapped
 from recsys_embed.row_maps.expansion import RowBags, lone_bags, row_bags
-from recsys_embed.row_maps.pooling import pool, unpool
+from recsys_embed.row_maps.pooling import unpool
 from recsys_embed.table import CollisionlessTable
 from recsys_embed.table_arguments import Missing, Mode, is_mean, is_several, missing_policy
 from recsys_embed.table_config import TableConfig
-from recsys_embed.table_types import Evicted, Lookup, Rows
+from recsys_embed.table_types import Evicted, Lookup
 
 NAMED_IDS = 8
 IDS_PER_BLOCK = 2048  # their rows stay in the L2 cache while they become vectors
 Features = Sequence[int | str]
 Floats = NDArray[np.float32]
-Parts = tuple[Mapped, ...]
-
-
-class MappedRows(NamedTuple):
-    """Where a training lookup found the rows of its ids, feature by feature.
-
-    `rows` are the handle of the table beneath, or row ids; `vectors` are what the rows held, where
-    the gradient depends on it.
-    """
-
-    rows: Rows | NDArray[np.int64]
-    parts: Parts
-    vectors: Floats | None
 
 
 class MappedTable(CollisionlessTable):
@@ -89,9 +87,9 @@ class MappedTable(CollisionlessTable):
         if parts[0].is_summed and isinstance(missing, str) and missing != "error":
             if parts[0].is_single:
                 return super().lookup(parts[0].flat, missing=missing, out=out)
-            bags = row_bags(parts, lone_bags(parts), None, "sum")
-            return super().lookup_pooled(_flat(parts), missing=missing, out=out, **bags._asdict())
-        return _filled(out, self._read(parts[0], missing))
+            bags = row_bags(parts, lone_bags(parts), None, "sum")._asdict()
+            return super().lookup_pooled(flat_rows(parts), missing=missing, out=out, **bags)
+        return filled(out, self._read(parts[0], missing))
 
     def lookup_pooled(
         self,
@@ -115,10 +113,10 @@ class MappedTable(CollisionlessTable):
         names = list(range(num_features) if features is None else features)
         parts, offsets, factors = self._bags(ids, offsets, weights, names, mode)
         if parts[0].is_summed and isinstance(missing, str) and missing != "error":
-            bags = row_bags(parts, offsets, factors, mode)
-            return super().lookup_pooled(_flat(parts), missing=missing, out=out, **bags._asdict())
+            bags = row_bags(parts, offsets, factors, mode)._asdict()
+            return super().lookup_pooled(flat_rows(parts), missing=missing, out=out, **bags)
         vectors = [self._read(part, missing) for part in parts]
-        return _filled(out, _pooled(vectors, offsets, factors, mode))
+        return filled(out, pooled_vectors(vectors, offsets, factors, mode))
 
     def train_lookup(
         self,
@@ -166,7 +164,8 @@ class MappedTable(CollisionlessTable):
             num_bags = (len(offsets) - 1) // len(parts)
             values = as_output(out, num_bags, len(parts) * self.config.dim)
             vectors, rows, evicted = self._train(parts, features, time, missing)
-            return Lookup(_filled(values, _pooled(vectors, offsets, factors, mode)), rows, evicted)
+            values[:] = pooled_vectors(vectors, offsets, factors, mode)
+            return Lookup(values, rows, evicted)
         bags = row_bags(parts, offsets, factors, mode)
         return self._train_bags(parts, bags, features, time, missing, out)
 
@@ -204,16 +203,16 @@ class MappedTable(CollisionlessTable):
         num_ids = sum(len(part.ids) for part in found.parts)
         offsets, factors = as_offsets(offsets, num_ids, num_features), as_weights(weights, num_ids)
         is_mean(mode)
-        _refuse_other_spans(found.parts, offsets, num_features)
+        refuse_other_spans(found.parts, offsets, num_features)
         if found.parts[0].is_summed:
             bags = row_bags(found.parts, offsets, factors, mode)
             return super().apply_pooled_gradients(found.rows, grads=grads, lr=lr, **bags._asdict())
         num_bags, width = (len(offsets) - 1) // num_features, self.config.dim
         pooled = as_matrix(grads, num_bags, num_features * width, "grads")
         each = zip(
-            np.split(pooled, num_features, axis=1), _spans(offsets, num_features), strict=True
+            np.split(pooled, num_features, axis=1), spans_of(offsets, num_features), strict=True
         )
-        own = [unpool(g, at - at[0], _cut(factors, at), mode) for g, at in each]
+        own = [unpool(g, at - at[0], weights_of(factors, at), mode) for g, at in each]
         return self._step(found, own, lr)
 
     def assign(self, ids: ArrayLike, values: ArrayLike, *, time: int | None = None) -> None:
@@ -276,7 +275,7 @@ class MappedTable(CollisionlessTable):
         is_mean(mode)
         ids = as_ids(ids)
         offsets = as_offsets(offsets, len(ids), len(features))
-        bounds = [0, *(int(at[-1]) for at in _spans(offsets, len(features)))]
+        bounds = [0, *(int(at[-1]) for at in spans_of(offsets, len(features)))]
         return self._parts(ids, features, bounds), offsets, as_weights(weights, len(ids))
 
     def _read(self, part: Mapped, missing: Missing) -> Floats:
@@ -309,7 +308,7 @@ class MappedTable(CollisionlessTable):
     ) -> Lookup:
         """Lets the core sum rows into vectors."""
         answer = super().train_lookup_pooled(
-            _flat(parts),
+            flat_rows(parts),
             bags.offsets,
             mode=bags.mode,
             weights=bags.weights,
@@ -327,7 +326,7 @@ class MappedTable(CollisionlessTable):
     ) -> tuple[list[Floats], MappedRows, Evicted]:
         bounds = np.cumsum([0, *(len(part.flat) for part in parts)])
         answer = super().train_lookup(
-            _flat(parts),
+            flat_rows(parts),
             feature=list(features),
             feature_offsets=bounds,
             time=time,
@@ -348,7 +347,7 @@ class MappedTable(CollisionlessTable):
                 f"the gradient of a {self.config.row_map.kind} row map depends on what the rows"
                 " held; give the handle of the training lookup instead of ids"
             )
-        return MappedRows(_flat(parts), parts, None)
+        return MappedRows(flat_rows(parts), parts, None)
 
     def _step(
         self, found: MappedRows, grads: Sequence[Floats], lr: float | Sequence[float]
@@ -386,56 +385,3 @@ def make_table(config: TableConfig) -> CollisionlessTable:
     if isinstance(config.row_map, Collisionless):
         return CollisionlessTable(config)
     return MappedTable(config)
-
-
-def _flat(parts: Parts) -> NDArray[np.int64]:
-    return parts[0].flat if len(parts) == 1 else np.concatenate([part.flat for part in parts])
-
-
-def _spans(offsets: NDArray[np.int64], num_features: int) -> list[NDArray[np.int64]]:
-    num_bags = (len(offsets) - 1) // num_features
-    return [offsets[f * num_bags : (f + 1) * num_bags + 1] for f in range(num_features)]
-
-
-def _cut(weights: Floats | None, offsets: NDArray[np.int64]) -> Floats | None:
-    return None if weights is None else weights[offsets[0] : offsets[-1]]
-
-
-def _pooled(
-    vectors: Sequence[Floats], offsets: NDArray[np.int64], weights: Floats | None, mode: Mode
-) -> Floats:
-    each = zip(vectors, _spans(offsets, len(vectors)), strict=True)
-    return np.concatenate([pool(v, at - at[0], _cut(weights, at), mode) for v, at in each], axis=1)
-
-
-def _filled(out: Any, values: Floats) -> Floats:
-    if out is None:
-        return values
-    target = as_output(out, *values.shape)
-    target[:] = values
-    return target
-
-
-def _refuse_other_spans(parts: Parts, offsets: NDArray[np.int64], num_features: int) -> None:
-    if num_features != len(parts):
-        raise InputError(f"the rows are of {len(parts)} features, got {num_features}")
-    of_lookup = [len(part.ids) for part in parts]
-    given = [int(at[-1] - at[0]) for at in _spans(offsets, num_features)]
-    if given != of_lookup:
-        raise InputError(
-            f"the features of the lookup had {of_lookup} ids, got {given}; give the offsets of the"
-            " lookup"
-        )
-
-
-def rowwise(missing: Missing) -> Missing:
-    """Gives the policy back.
-
-    Raises:
-        InputError: for a vector, which cannot be what one of several rows reads.
-    """
-    if isinstance(missing, str):
-        return missing
-    raise InputError(
-        "in training, a row that shared ids lack reads 'initial' or 'zeros', got a vector"
-    )

@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsys_embed.arrays import as_matrix, as_offsets, as_output, as_rates
 from recsys_embed.errors import InputError
-from recsys_embed.mapped_table import MappedTable, rowwise
+from recsys_embed.mapped_rows import rowwise
+from recsys_embed.mapped_table import MappedTable
 from recsys_embed.row_maps import Collisionless
 from recsys_embed.table import CollisionlessTable
 from recsys_embed.table_arguments import Missing, missing_policy
