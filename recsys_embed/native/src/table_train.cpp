@@ -165,7 +165,7 @@ Touch Table::touch_of(const Batch& batch, std::uint16_t feature, bool writes) {
           expires_ ? ttls_.data() : nullptr,
           feature,
           writes,
-          cuts_.empty() ? nullptr : +preserve,
+          cut_ == nullptr ? nullptr : +preserve,
           this};
 }
 
