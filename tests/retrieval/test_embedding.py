@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from recsys_embed.row_maps import (
     QuotientRemainder,
     RowIds,
 )
+from recsys_embed.snapshot import open_snapshot, write_snapshot
 from training.retrieval.embedding import MappedEmbedding
 
 IDS = np.array([7, -3, 2**62, 0, 7, 5])
@@ -127,6 +129,16 @@ def test_a_table_with_the_rows_gives_the_same_bits(name: str) -> None:
     feature = {"feature": "item"} if isinstance(table, MappedTable) else {}
     found = table.lookup(IDS, missing="error", **feature)
     assert found.tobytes() == embedding().detach().numpy().tobytes()
+
+
+@pytest.mark.parametrize("name", [name for name in MAPS if name != "variable"])
+def test_a_snapshot_serves_the_trained_bits(name: str, tmp_path: Path) -> None:
+    embedding = MappedEmbedding(MAPS[name], IDS, 4, "item")
+    with torch.no_grad():
+        embedding.rows.normal_()
+    path = write_snapshot(tmp_path, {"items": embedding.to_table("items")})
+    served = open_snapshot(path).tables["items"].lookup(IDS, feature="item")
+    assert served.values.tobytes() == embedding().detach().numpy().tobytes()
 
 
 def test_rows_are_those_of_the_map_and_no_more() -> None:

@@ -62,6 +62,11 @@ def test_carving_twice_is_refused_and_seeds_differ() -> None:
     assert rows(carved.validation) == rows(planted().carve(0.3, seed=1).validation)
 
 
+def test_what_is_known_is_train_and_validation() -> None:
+    whole = planted()
+    assert sorted(rows(whole.carve(0.3).known)) == sorted(rows(whole.train))
+
+
 def test_a_part_of_the_users_has_items_numbered_anew() -> None:
     train = Pairs(np.array([0, 0, 1, 2, 2]), np.array([5, 7, 7, 5, 8]))
     test = Pairs(np.array([0, 1]), np.array([8, 7]))

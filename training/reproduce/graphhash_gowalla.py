@@ -7,7 +7,6 @@ training. "modulo" is what the paper calls random: the id modulo the rows.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -16,16 +15,15 @@ import torch
 from matplotlib.figure import Figure
 
 from recsys_embed.errors import ConfigError
-from recsys_embed.graphhash import Clustering, cluster, from_arrays
 from recsys_embed.graphhash.engines import Method
 from recsys_embed.row_maps import RowMapConfig
-from training.readers.paths import resolve
 from training.reproduce.drawing import bars_by_group
 from training.reproduce.equal_rows import MAPS, SIDES, learned_numbers, row_map_of
 from training.reproduce.experiment import Claim, Outcome, Rows
+from training.reproduce.pairs import clusters_of, read_parts
 from training.retrieval.embedding import MappedEmbedding
 from training.retrieval.fit import Fit, fit
-from training.retrieval.interactions import Interactions, Pairs, read_adjacency
+from training.retrieval.interactions import Interactions
 from training.retrieval.models import LightGCN, MatrixFactorization
 from training.retrieval.ranking import rank
 
@@ -99,16 +97,14 @@ class GraphHashGowalla:
     def run(self, case: str, seed: int) -> Outcome:
         """Trains until the validation part is best; ranks the test part once."""
         torch.set_num_threads(self.threads)
-        interactions = _interactions(self.path, self.validation, self.users)
+        interactions = read_parts(self.path, self.validation, self.users)
         model_name, name = case.split()
-        found = _clusters(
-            self.path, self.validation, self.users, self.resolution, self.method, seed
-        )
+        found = clusters_of(interactions, self.resolution, self.method, seed)
         maps = [row_map_of(name, side, interactions.train, found, seed) for side in SIDES]
         model = self._model(model_name, maps, interactions, seed)
         config = replace(self.fits[model_name], **self.chosen[case].__dict__)
         fitted = fit(model, interactions, config, seed)
-        test = rank(model.vectors(), interactions.test, _seen(interactions), config.k)
+        test = rank(model.vectors(), interactions.test, interactions.known, config.k)
         rows = sum(len(embedding.rows) for embedding in (model.users, model.items))
         figures = {name: getattr(test, name) for name in self.metrics}
         return Outcome(
@@ -158,27 +154,3 @@ class GraphHashGowalla:
         if name == "mf":
             return MatrixFactorization(users, items)
         return LightGCN(users, items, interactions, self.layers)
-
-
-@lru_cache(maxsize=1)
-def _interactions(path: str, validation: float, users: int) -> Interactions:
-    whole = read_adjacency(resolve(path))
-    return (whole.of_users(users) if users else whole).carve(validation)
-
-
-@lru_cache(maxsize=1)
-def _clusters(
-    path: str, validation: float, users: int, resolution: float, method: Method, seed: int
-) -> Clustering:
-    interactions = _interactions(path, validation, users)
-    graph = from_arrays(
-        *interactions.train,
-        user_ids=np.arange(interactions.num_users),
-        item_ids=np.arange(interactions.num_items),
-    )
-    return cluster(graph, resolution, method=method, seed=seed)
-
-
-def _seen(interactions: Interactions) -> Pairs:
-    parts = zip(interactions.train, interactions.validation, strict=True)
-    return Pairs(*(np.concatenate(sides) for sides in parts))

@@ -26,15 +26,21 @@ class Pairs(NamedTuple):
 NO_PAIRS = Pairs(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Interactions:
-    """The pairs of `num_users` users and `num_items` items, in three disjoint parts."""
+    """The pairs of `num_users` users and `num_items` items, in three parts."""
 
     num_users: int
     num_items: int
     train: Pairs
     validation: Pairs
     test: Pairs
+
+    @property
+    def known(self) -> Pairs:
+        """The pairs that a recommendation on the test part need not repeat: train, validation."""
+        parts = zip(self.train, self.validation, strict=True)
+        return Pairs(*(np.concatenate(sides) for sides in parts))
 
     def carve(self, share: float, seed: int = 0) -> "Interactions":
         """Moves a share of each user's train pairs, rounded down, into the validation part.
