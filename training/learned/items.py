@@ -50,7 +50,7 @@ def described(log: TrainingLog, feature: str, text: str) -> Described:
         )
     having = np.flatnonzero(bags.lengths)
     ids, first = np.unique(bags.values[bags.starts[having]], return_index=True)
-    column = column_of(log.events.frame, text, "row_map.text").cast(pl.String).fill_null("")
+    column = column_of(log.events.frame, text, "text").cast(pl.String).fill_null("")
     in_training = np.searchsorted(ids, log.ids(feature)[1])
     texts = column[having[first]].to_list()
     return Described(ids, texts, np.bincount(in_training, minlength=len(ids)))

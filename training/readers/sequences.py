@@ -27,9 +27,9 @@ class Sequences:
     Where items come new, all that anyone did with them happens at the last position of the
     validation or the test part, as if they had not been on sale before.
 
-    Each line is a positive. Its negative is the item of another line of the same part, drawn at
-    random among those that the user's sequence does not hold: an item is a negative as often as a
-    positive, so that its popularity tells nothing.
+    Each line is a positive. Its negative is the item of another line of the same part, new if it is
+    new, drawn at random among those that the user's sequence does not hold: items and users are in
+    negatives as often as in positives, so that neither tells anything alone.
 
     Args:
         path: of the sequences, integers.
@@ -54,9 +54,10 @@ class Sequences:
         """Returns the positives, user after user, then the negatives."""
         rng = np.random.default_rng(self.seed)
         users, items = self._lines()
-        left, positions = places(users, self._left(items, rng))
-        lines, chosen = draw_negatives(users, items, left, rng)
-        texts = self._texts()
+        new = self._new(items, rng)
+        left, positions = places(users, new)
+        groups = np.minimum(left, 2) - len(PARTS) * (new < 0)
+        lines, chosen = draw_negatives(users, items, groups, rng)
         every = np.concatenate([np.arange(len(users)), lines])
         shown = np.concatenate([items, chosen])
         frame = pl.DataFrame(
@@ -68,7 +69,7 @@ class Sequences:
                 "part": np.array(PARTS)[np.minimum(left, 2)[every]],
             }
         )
-        return frame.join(texts, on="item", how="left", maintain_order="left")
+        return frame.join(self._texts(), on="item", how="left", maintain_order="left")
 
     def _lines(self) -> tuple[Integers, Integers]:
         path = resolve(self.path)
@@ -85,13 +86,13 @@ class Sequences:
         kept = np.array([n for n, line in zip(lengths, values, strict=True) if len(line)])
         return np.repeat(users, kept), np.concatenate([line[1:] for line in values])
 
-    def _left(self, items: Integers, rng: np.random.Generator) -> Integers:
+    def _new(self, items: Integers, rng: np.random.Generator) -> Integers:
         """Gives each line the 1 of validation or 0 of test if its item comes new, else -1."""
         distinct, inverse = np.unique(items, return_inverse=True)
         drawn = rng.random(len(distinct))
-        left = np.where(drawn < sum(self.new), 0, -1)
-        left[drawn < self.new[0]] = 1
-        return left[inverse]
+        new = np.where(drawn < sum(self.new), 0, -1)
+        new[drawn < self.new[0]] = 1
+        return new[inverse]
 
     def _texts(self) -> pl.DataFrame:
         path = resolve(self.items)
@@ -127,9 +128,9 @@ def places(users: Integers, new: Integers) -> tuple[Integers, Integers]:
 
 
 def draw_negatives(
-    users: Integers, items: Integers, left: Integers, rng: np.random.Generator
+    users: Integers, items: Integers, groups: Integers, rng: np.random.Generator
 ) -> tuple[Integers, Integers]:
-    """Draws an item for each of N lines from those of its part that its user does not have.
+    """Draws an item for each of N lines from those of its group that its user does not have.
 
     Returns:
         The lines that got one, ascending, and their items.
@@ -138,8 +139,8 @@ def draw_negatives(
     width = item_codes.max() + 1
     taken = np.unique(user_codes * width + item_codes)
     chosen = np.full(len(users), -1)
-    for part in range(len(PARTS)):
-        own = np.flatnonzero(np.minimum(left, len(PARTS) - 1) == part)
+    for group in np.unique(groups):
+        own = np.flatnonzero(groups == group)
         asking, candidates = own, rng.permutation(own)
         for _ in range(MAX_ROUNDS):
             if not len(asking):
