@@ -75,12 +75,14 @@ class Claim:
         obtained: the number.
         least: it must not be below this.
         most: it must not be above this.
+        why: the reason, where it is not met.
     """
 
     text: str
     obtained: float
     least: float = -float("inf")
     most: float = float("inf")
+    why: str = ""
 
     @property
     def is_met(self) -> bool:
@@ -91,7 +93,8 @@ class Claim:
         bounds = [f">= {self.least:g}"] * (self.least > -float("inf"))
         bounds += [f"<= {self.most:g}"] * (self.most < float("inf"))
         verdict = "met" if self.is_met else "MISSED"
-        return f"{verdict}: {self.text}: {self.obtained:.4g} ({' and '.join(bounds)})"
+        why = f"; {self.why}" if self.why and not self.is_met else ""
+        return f"{verdict}: {self.text}: {self.obtained:.4g} ({' and '.join(bounds)}){why}"
 
 
 class Experiment(Protocol):

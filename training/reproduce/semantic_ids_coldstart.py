@@ -5,8 +5,11 @@ their question and not their numbers: the AUC by how often training has shown th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from training.batches import batches
 from training.config import RunConfig
@@ -14,7 +17,10 @@ from training.events import Events
 from training.learned import TrainingLog
 from training.metrics import auc
 from training.report import Result
-from training.reproduce.ctr import Clicks, merged
+from training.reproduce.coldstart_claims import claims_of
+from training.reproduce.coldstart_picture import draw_segments
+from training.reproduce.ctr import Clicks, merged, sizes
+from training.reproduce.experiment import Claim, Rows
 from training.reproduce.segments import SEGMENTS, segments
 from training.splits import Parts
 from training.step import predict
@@ -31,6 +37,7 @@ class SemanticIdsColdstart(Clicks):
         sets: what each data set changes in the base.
         rows: of the items' table, by data set.
         chosen: what the validation part chose for a case, changes as well.
+        quickly: what --quick changes, by data set.
     """
 
     kind: ClassVar[str] = "semantic-ids-coldstart"
@@ -64,6 +71,28 @@ class SemanticIdsColdstart(Clicks):
         own = segments(items, log.ids(ITEM)[1])
         of_segments = {name: auc(logits[mask], labels[mask]) for name, mask in own.items()}
         return {"auc": auc(logits, labels), **of_segments}
+
+    def counted(
+        self, result: Result, data: tuple[Events, Parts], config: RunConfig
+    ) -> tuple[int, int]:
+        """Gives rows and numbers that represent items; those of users are the same everywhere."""
+        if config.contents:
+            return 0, len(np.unique(data[0].bags[ITEM].values)) * config.contents.dim
+        return sizes({ITEM: result.model.collection.tables[ITEM]})
+
+    def quick(self) -> Self:
+        """Takes a part of each data set and one epoch."""
+        once = {"train": {"epochs": 1}}
+        changes = {name: merged(once, self.quickly.get(name, {})) for name in self.sets}
+        return replace(self, sets={n: merged(s, changes[n]) for n, s in self.sets.items()})
+
+    def claims(self, rows: Rows) -> Sequence[Claim]:
+        """Compares the semantic IDs that validated best with hashed ids, then what papers claim."""
+        return claims_of(rows, list(self.sets))
+
+    def draw(self, rows: Rows, path: Path) -> None:
+        """Draws the AUC of each segment, a panel a data set."""
+        draw_segments(rows, list(self.sets), list(self.metrics.items()), path)
 
     def _table(self, name: str, variant: Mapping[str, Any]) -> Mapping[str, Any]:
         row_map = dict(variant.get("tables", {}).get(ITEM, {}).get("row_map", {}))
