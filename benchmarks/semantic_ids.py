@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+import recsys_embed
 from benchmarks.measure import Result, paired, parser, report, seconds, speedup
 from recsys_embed.semantic_ids import Codebooks, ResidualKMeans
 
@@ -68,6 +69,7 @@ class Faiss:
 def with_threads(count: int, work: Callable[[], Any]) -> Any:
     """Runs the work with so many threads for both sides."""
     faiss.omp_set_num_threads(count)
+    recsys_embed.set_num_threads(count)
     with threadpool_limits(count):
         return work()
 
