@@ -2,9 +2,11 @@
 
 from importlib.metadata import version
 
+from recsys_embed.changes import Changes
 from recsys_embed.cut import Cut
 from recsys_embed.errors import (
     ConfigError,
+    DeltaError,
     InputError,
     MissingIdError,
     RecsysEmbedError,
@@ -22,7 +24,16 @@ from recsys_embed.rules import Admission, Budget, FeatureRule
 from recsys_embed.table import CollisionlessTable
 from recsys_embed.table_config import Segment, TableConfig
 from recsys_embed.table_group import Member, TableGroup
-from recsys_embed.table_types import BUDGET, DELETED, EXPIRED, Evicted, Lookup, RowBlock, TableStats
+from recsys_embed.table_types import (
+    BUDGET,
+    DELETED,
+    EXPIRED,
+    Evicted,
+    Lookup,
+    RowBlock,
+    TableStats,
+    Tombstones,
+)
 from recsys_embed.threads import initial_values, num_threads, set_num_threads
 
 __version__ = version("recsys-embed")
@@ -37,11 +48,13 @@ __all__ = [
     "Adam",
     "Admission",
     "Budget",
+    "Changes",
     "Collisionless",
     "CollisionlessTable",
     "ConfigError",
     "Constant",
     "Cut",
+    "DeltaError",
     "Evicted",
     "FeatureRule",
     "Hashed",
@@ -62,6 +75,7 @@ __all__ = [
     "TableConfig",
     "TableGroup",
     "TableStats",
+    "Tombstones",
     "Uniform",
     "hash_string",
     "hash_strings",

@@ -25,13 +25,13 @@ class Cut:
     """
 
     def __init__(self, table: native.Table, config: TableConfig) -> None:
+        self._hold(table, config, table.begin_cut())
+
+    def _hold(self, table: native.Table, config: TableConfig, begun: tuple[Any, ...]) -> None:
+        cut, seq, clock_s, counters, *admission = begun
         self.config = config
-        try:
-            cut, seq, clock_s, counters, *admission = table.begin_cut()
-        except RuntimeError as error:
-            raise InputError(f"table {config.name!r}: {error}") from None
         self._cut: native.Cut | None = cut
-        # A cut lost by an error would make writers save rows for ever and keep others from cutting.
+        # A cut lost by an error would make writers save rows for ever.
         self._end = weakref.finalize(self, table.end_cut, cut)
         self._table = table
         self._lock = threading.Lock()
@@ -71,6 +71,11 @@ class Cut:
             InputError: for a part read before, or another number of parts than at first.
         """
         row, last = self._range(part, parts)
+        self._take_part(part, parts)
+        return self._blocks(row, last, rows_per_block)
+
+    def _take_part(self, part: int, parts: int) -> native.Cut:
+        cut = self._open()
         with self._lock:
             if self._parts not in (None, parts) or part in self._taken:
                 raise InputError(
@@ -79,7 +84,7 @@ class Cut:
                 )
             self._parts = parts
             self._taken.add(part)
-        return self._blocks(row, last, rows_per_block)
+        return cut
 
     def _blocks(self, row: int, last: int, rows_per_block: int) -> Iterator[RowBlock]:
         room = RowBlock.empty(rows_per_block, self.config.dim, self.config.state_width)

@@ -84,3 +84,7 @@ class TrimmedError(DeltaLogError):
         super().__init__(message)
         self.snapshot = snapshot
         self.number = number
+
+
+class DeltaError(RecsysEmbedError):
+    """A delta whose bytes are not those that were written, or that does not follow on a table."""

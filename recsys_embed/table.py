@@ -17,6 +17,7 @@ from recsys_embed.arrays import (
     as_rates,
     as_weights,
 )
+from recsys_embed.changes import Changes
 from recsys_embed.cut import COUNTERS, Cut
 from recsys_embed.errors import ConfigError, InputError, MissingIdError
 from recsys_embed.native_table import make_native
@@ -33,7 +34,7 @@ from recsys_embed.table_arguments import (
     not_negative,
 )
 from recsys_embed.table_config import TableConfig
-from recsys_embed.table_restoring import restore_meta, restore_rows
+from recsys_embed.table_restoring import apply_changes, restore_meta, restore_rows
 from recsys_embed.table_types import Evicted, Lookup, RowBlock, Rows, TableStats
 
 ALL_ROWS = 2**32
@@ -383,19 +384,74 @@ class CollisionlessTable:
         )
 
     def cut(self) -> Cut:
-        """Takes one moment of the table, to be read while training goes on.
+        """Takes one moment of the table, to be read while training goes on; several may be open."""
+        return Cut(self._native, self.config)
+
+    def track_changes(self, on: bool = True) -> None:
+        """Keeps tombstones of the rows that go from now on, so that `changes` can tell of them.
+
+        They take 16 bytes each until `forget_changes`. A restored table tracks nothing at first.
+        """
+        self._native.track_changes(on)
+
+    def forget_changes(self, seq: int) -> None:
+        """Drops the tombstones up to `seq`; `changes(since)` needs a later or equal cursor then.
+
+        Call it with the least cursor of all who follow the table.
+        """
+        self._native.forget_changes(not_negative("seq", seq))
+
+    def changes(self, since: int, *, admission: bool = False) -> Changes:
+        """Takes what changed after the writing call `since` (see `seq`), to be read as a cut is.
+
+        Whoever follows a table starts from a cut and its `seq`, and from then on asks for the
+        changes since the `seq` of the last ones. Any number may follow, each with its own cursor.
+
+        Args:
+            since: a `seq` of this table, not before `track_changes` or `forget_changes`.
+            admission: whether the changes hold the admission state as well.
 
         Raises:
-            InputError: while another cut of this table is open.
+            InputError: if the changes after `since` are not known, or it is not of this table.
         """
-        return Cut(self._native, self.config)
+        cursor = not_negative("since", since)
+        return Changes(self._native, self.config, cursor, admission=admission)
+
+    def apply_changes(
+        self,
+        rows: RowBlock,
+        lost: Evicted,
+        *,
+        seq: int,
+        clock_s: int,
+        counters: Mapping[str, int],
+        admission: Mapping[str, NDArray[Any]],
+    ) -> None:
+        """Makes the changes of another table of this kind, as `Changes` gave them, in one call.
+
+        Whole rows are replaced or added, those of `lost` go, and the table stands where the other
+        one did. Of a row that comes twice the last one stays.
+
+        Raises:
+            InputError: if they do not fit the table, or it has come further; nothing is changed.
+        """
+        apply_changes(
+            self._native,
+            self.config,
+            rows,
+            lost,
+            seq=seq,
+            clock_s=clock_s,
+            counters=counters,
+            admission=admission,
+        )
 
     def restore_rows(self, block: RowBlock) -> None:
         """Puts rows back exactly as they were.
 
         Raises:
-            InputError: if the columns do not fit the table, or an id has a row already; nothing is
-                changed.
+            InputError: if the columns do not fit the table, an id has a row already, or the table's
+                changes are tracked; nothing is changed.
         """
         restore_rows(self._native, self.config, block)
 
@@ -410,7 +466,8 @@ class CollisionlessTable:
         """Puts back what a cut knows beside its rows: sequence, clock, counters, admission state.
 
         Raises:
-            InputError: if the admission state is not of the table's kind of admission.
+            InputError: if the admission state is not of the table's kind of admission, or its
+                changes are tracked.
         """
         restore_meta(
             self._native,

@@ -15,6 +15,14 @@ class Evicted(NamedTuple):
     reasons: NDArray[np.uint8]
 
 
+class Tombstones(NamedTuple):
+    """Ids that lost their rows, shape (T,), why (as in `Evicted`), and in which writing call."""
+
+    ids: NDArray[np.int64]
+    reasons: NDArray[np.uint8]
+    seqs: NDArray[np.uint64]
+
+
 class Rows(NamedTuple):
     """Where a training lookup found its ids; only the table that made it can read it.
 

@@ -128,6 +128,39 @@ void a_cut_read_while_training_goes_on_shows_its_moment() {
   }
 }
 
+// Changes read again and again while a snapshot's cut is open bring another table up to date.
+void changes_read_while_training_goes_on_are_the_table() {
+  Threads::set_count(2);
+  Table table(even_rows()), follower(even_rows());
+  table.track_changes(true);
+  std::atomic<bool> done = false;
+  std::uint64_t cursor = 0;
+  const auto follow = [&] {
+    OpenCut whole(table), open(table, cursor);
+    ReferenceRows rows;
+    const std::uint32_t last = open.cut->end();
+    for (std::uint32_t row = 0; row < last;) row = open.read(row, last, 100, rows);
+    apply(follower, rows, open.lost, open.facts);
+    check_even(rows_of(follower).begin()->second.weights.data(), 1, "followed");
+    table.forget_changes(cursor);
+    cursor = open.facts.seq;
+  };
+  Draw draw(5);
+  train_step(table, draw_ids(draw, 1000), 0, 0);
+  std::thread reader([&] {
+    while (!done) follow();
+  });
+  for (std::uint32_t step = 0; step < ROUNDS; ++step) {
+    train_step(table, draw_ids(draw, step % 10 == 0 ? 2500 : 100), step / 8, 0);
+    if (step % 7 == 0) table.evict(draw_ids(draw, 50));
+    if (step % 9 == 0) table.expire(step / 8, kAll), table.compact(kAll);
+  }
+  done = true;
+  reader.join();
+  follow();
+  CHECK(rows_of(follower) == rows_of(table), follower.size(), table.size());
+}
+
 // Two writers train ids of their own for a while, check that they got exactly their own steps, and
 // evict them; a third fills the holes with the others' rows, between their lookups and gradients.
 void gradients_find_their_rows_among_other_writers() {
@@ -165,6 +198,7 @@ int main() {
   return check::run({
       TEST(rows_are_never_seen_torn),
       TEST(a_cut_read_while_training_goes_on_shows_its_moment),
+      TEST(changes_read_while_training_goes_on_are_the_table),
       TEST(gradients_find_their_rows_among_other_writers),
   });
 }

@@ -68,13 +68,16 @@ inline std::uint64_t fingerprint(const recsys_embed::Table& table) {
   return hash.digest();
 }
 
-// A cut with what the table knew beside its rows; closed when it goes.
+// A cut, or the changes after `since`, with what the table knew beside its rows; closed when it goes.
 struct OpenCut {
   recsys_embed::Table& table;
   recsys_embed::Facts facts;
+  std::vector<recsys_embed::Tombstone> lost;
   std::shared_ptr<recsys_embed::Cut> cut;
 
   explicit OpenCut(recsys_embed::Table& t) : table(t), cut(t.begin_cut(facts)) {}
+  OpenCut(recsys_embed::Table& t, std::uint64_t since)
+      : table(t), cut(t.begin_changes(since, true, facts, lost)) {}
   ~OpenCut() { table.end_cut(cut); }
   OpenCut(const OpenCut&) = delete;
 
@@ -88,8 +91,8 @@ struct OpenCut {
   }
 };
 
-inline void restore(recsys_embed::Table& table, const ReferenceRows& rows, const recsys_embed::Facts& facts) {
-  Block block(table.layout(), rows.size());
+inline Block block_of(const recsys_embed::RowLayout& layout, const ReferenceRows& rows) {
+  Block block(layout, rows.size());
   std::size_t k = 0;
   for (const auto& [id, row] : rows) {
     block.ids[k] = id;
@@ -101,7 +104,23 @@ inline void restore(recsys_embed::Table& table, const ReferenceRows& rows, const
         std::tuple(row.last_seen, row.count, row.feature, row.seq);
     ++k;
   }
+  return block;
+}
+
+inline void restore(recsys_embed::Table& table, const ReferenceRows& rows, const recsys_embed::Facts& facts) {
+  Block block = block_of(table.layout(), rows);
   table.restore_rows(rows.size(), block.columns());
   table.restore_meta(facts.seq, facts.clock, facts.counters);
   table.restore_counts(facts.filter_counts);
+}
+
+// Makes changes that were read from one table to another.
+inline void apply(recsys_embed::Table& table, const ReferenceRows& rows,
+                  const std::vector<recsys_embed::Tombstone>& lost, const recsys_embed::Facts& facts) {
+  Block block = block_of(table.layout(), rows);
+  std::vector<std::int64_t> ids;
+  std::vector<std::uint8_t> reasons;
+  for (const auto& t : lost) ids.push_back(t.id), reasons.push_back(static_cast<std::uint8_t>(t.reason));
+  table.apply_changes(rows.size(), block.columns(), ids, reasons.data(),
+                      {facts.seq, facts.clock, &facts.counters, &facts.filter_counts, facts.filter_cells});
 }

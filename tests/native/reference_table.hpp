@@ -32,6 +32,7 @@ struct ReferenceTable {
   recsys_embed::RowLayout layout;
   ReferenceRows rows;
   std::map<std::int64_t, Waiting> waiting;
+  std::map<std::int64_t, std::pair<std::uint64_t, recsys_embed::Reason>> lost;  // by id: when last, and why
   recsys_embed::Counters counters;
   std::uint64_t seq = 0;
   std::uint32_t clock = 0;
@@ -99,12 +100,12 @@ struct ReferenceTable {
 
   Ids evict(const Ids& ids) {
     ++seq;
-    Ids lost;
+    Ids gone;
     for (const std::int64_t id : ids) {
       waiting.erase(id);
-      if (rows.erase(id) != 0) lost.push_back(id), ++counters.deleted;
+      if (lose(id, recsys_embed::Reason::kDeleted)) gone.push_back(id), ++counters.deleted;
     }
-    return lost;
+    return gone;
   }
 
   // A sweep of every row, or of some of them.
@@ -122,6 +123,21 @@ struct ReferenceTable {
     const std::uint32_t ttl = options.features[row.feature].ttl;
     return ttl != 0 && now >= row.last_seen && now - row.last_seen >= ttl;
   }
+  // What changed after `since`: rows, and ids without one by the time when they lost it.
+  ReferenceRows rows_after(std::uint64_t since) const {
+    ReferenceRows out;
+    for (const auto& [id, row] : rows) {
+      if (row.seq > since) out[id] = row;
+    }
+    return out;
+  }
+  std::map<std::int64_t, std::pair<std::uint64_t, recsys_embed::Reason>> lost_after(
+      std::uint64_t since) const {
+    auto out = lost;
+    std::erase_if(out, [&](const auto& l) { return l.second.first <= since || rows.contains(l.first); });
+    return out;
+  }
+
   // Counts wait as long as the most patient feature.
   bool is_old(const Waiting& w, std::uint32_t now) const {
     std::uint32_t longest = 0;
@@ -137,7 +153,7 @@ struct ReferenceTable {
     if (const auto row = rows.find(id); row != rows.end()) {
       if (row->second.seq == seq || !is_expired(row->second, clock)) return touch(row->second, feature, now);
       met.push_back(id);
-      rows.erase(row);
+      lose(id, recsys_embed::Reason::kExpired);
       ++counters.expired;
     }
     Waiting& w = waiting.try_emplace(id, Waiting{0, now}).first->second;
@@ -168,8 +184,8 @@ struct ReferenceTable {
   }
 
   Ids over_budget() {
-    Ids lost;
-    if (options.max_rows == 0 || rows.size() <= options.max_rows) return lost;
+    Ids gone;
+    if (options.max_rows == 0 || rows.size() <= options.max_rows) return gone;
     std::vector<std::tuple<std::uint64_t, std::uint64_t, std::int64_t>> ranked;
     for (const auto& [id, row] : rows) {
       ranked.emplace_back(options.victims == recsys_embed::Victims::kLeastFrequent ? row.count : 0, row.seq,
@@ -177,8 +193,10 @@ struct ReferenceTable {
     }
     std::sort(ranked.begin(), ranked.end());
     ranked.resize(rows.size() - (options.max_rows - options.max_rows / 16));
-    for (const auto& [use, last, id] : ranked) lost.push_back(id), rows.erase(id), ++counters.evicted;
-    return lost;
+    for (const auto& [use, last, id] : ranked) {
+      gone.push_back(id), lose(id, recsys_embed::Reason::kBudget), ++counters.evicted;
+    }
+    return gone;
   }
 
   void expire_as_told(const recsys_embed::Evicted& told, std::uint32_t now) {
@@ -186,9 +204,15 @@ struct ReferenceTable {
       if (told.reasons[k] != static_cast<std::uint8_t>(recsys_embed::Reason::kExpired)) continue;
       const auto row = rows.find(told.ids[k]);
       CHECK(row != rows.end() && is_expired(row->second, now), told.ids[k], now);
-      rows.erase(row);
+      lose(told.ids[k], recsys_embed::Reason::kExpired);
       ++counters.expired;
     }
+  }
+
+  bool lose(std::int64_t id, recsys_embed::Reason reason) {
+    if (rows.erase(id) == 0) return false;
+    lost[id] = {seq, reason};
+    return true;
   }
 
   static void check_lost(const Ids& lost, const recsys_embed::Evicted& told, recsys_embed::Reason reason) {

@@ -1,5 +1,6 @@
 // Random operations on a table and on a std::map: every answer and every stored bit must agree, and
 // nothing may depend on the number of threads.
+#include <array>
 #include <deque>
 #include <optional>
 
@@ -73,10 +74,21 @@ struct ReadingCut {
   std::uint32_t row = 0;
 };
 
+// Who follows the table: a table of its own, brought up to date by changes, and what it waits for.
+struct Follower {
+  std::unique_ptr<Table> table;
+  std::uint64_t cursor = 0;
+  std::unique_ptr<ReadingCut> changes;
+  ReferenceRows expected;
+};
+
 class Walk {
  public:
   Walk(const Plan& plan, std::uint64_t seed)
-      : plan_(plan), draw_(seed), table_(std::make_unique<Table>(plan.options)), reference_(plan.options) {}
+      : plan_(plan), draw_(seed), table_(std::make_unique<Table>(plan.options)), reference_(plan.options) {
+    table_->track_changes(true);
+    for (Follower& f : followers_) f.table = std::make_unique<Table>(plan.options);
+  }
 
   // The fingerprints of the table along the way.
   std::vector<std::uint64_t> run() {
@@ -103,7 +115,9 @@ class Walk {
     if (choice < 910) return expire();
     if (choice < 930) return enforce_budget();
     if (choice < 950) return static_cast<void>(table_->compact(draw_.chance(50) ? draw_.below(30) : kAll));
-    if (choice < 998) return go_on_with_cut();
+    if (choice < 970) return go_on_with_cut();
+    if (choice < 996) return go_on_with_changes(followers_[draw_.below(followers_.size())]);
+    if (choice < 998) return forget_changes();
     return restart();
   }
 
@@ -326,9 +340,51 @@ class Walk {
     }
   }
 
+  void go_on_with_changes(Follower& f) {
+    if (!f.changes) {
+      f.changes.reset(new ReadingCut{
+          .open = OpenCut(*table_, f.cursor), .expected = reference_.rows_after(f.cursor), .read = {}});
+      f.expected = reference_.rows;
+      check_facts(f.changes->open.facts);
+      check_lost(f);
+    } else if (f.changes->row < f.changes->open.cut->end()) {
+      ReadingCut& c = *f.changes;
+      c.row = c.open.read(c.row, c.open.cut->end(), 1 + draw_.below(300), c.read);
+    } else {
+      const ReadingCut& c = *f.changes;
+      CHECK(c.read == c.expected, plan_.name, c.read.size(), c.expected.size());
+      CHECK(c.open.cut->count(0, c.open.cut->end()) == c.read.size(), plan_.name);
+      for (const int again : {0, 1}) {
+        ::apply(*f.table, c.read, c.open.lost, c.open.facts);
+        CHECK(rows_of(*f.table) == f.expected, plan_.name, f.cursor, again);
+      }
+      CHECK(f.table->clock() == c.open.facts.clock && f.table->seq() == c.open.facts.seq, plan_.name);
+      f.cursor = c.open.facts.seq;
+      f.changes.reset();
+    }
+  }
+
+  void check_lost(const Follower& f) const {
+    std::map<std::int64_t, std::pair<std::uint64_t, Reason>> lost;
+    std::uint64_t last = f.cursor;
+    for (const Tombstone& t : f.changes->open.lost) {
+      CHECK(lost.try_emplace(t.id, t.seq, static_cast<Reason>(t.reason)).second, plan_.name, t.id);
+      CHECK(t.seq >= last, plan_.name, t.id);
+      last = t.seq;
+    }
+    CHECK(lost == reference_.lost_after(f.cursor), plan_.name, lost.size());
+  }
+
+  void forget_changes() {
+    std::uint64_t least = reference_.seq;
+    for (const Follower& f : followers_) least = std::min(least, f.cursor);
+    table_->forget_changes(least);
+  }
+
   // From now on with a table restored from a cut of this one.
   void restart() {
     cut_.reset();
+    for (Follower& f : followers_) f.changes.reset();
     handles_.clear();
     auto again = std::make_unique<Table>(plan_.options);
     ReferenceRows rows;
@@ -337,8 +393,14 @@ class Walk {
       open.read(0, open.cut->end(), reference_.rows.size() + 1, rows);
       CHECK(rows == reference_.rows, plan_.name);
       restore(*again, rows, open.facts);
+      for (Follower& f : followers_) {
+        f.table = std::make_unique<Table>(plan_.options);
+        restore(*f.table, rows, open.facts);
+        f.cursor = open.facts.seq;
+      }
     }
     table_ = std::move(again);
+    table_->track_changes(true);
     check_everything();
   }
 
@@ -383,6 +445,7 @@ class Walk {
   ReferenceTable reference_;
   std::deque<Handle> handles_;
   std::unique_ptr<ReadingCut> cut_;
+  std::array<Follower, 2> followers_;
 };
 
 void check_plan(const Plan& plan) {

@@ -119,13 +119,17 @@ def test_a_part_is_read_once():
         assert sum(len(block.ids) for block in cut.blocks(1, 2)) == cut.num_rows_in(1, 2)
 
 
-def test_a_table_has_one_open_cut_at_a_time():
-    table, _ = trained(CollisionlessTable)
-    with table.cut() as cut:
-        with pytest.raises(InputError, match="open"):
-            table.cut()
-        assert columns(cut)["ids"].size == 500
-    table.cut().close()
+def test_several_cuts_show_each_its_own_moment():
+    table, ids = trained(CollisionlessTable)
+    moments, cuts = [], []
+    for _ in range(3):
+        moments.append(dump(table))
+        cuts.append(table.cut())
+        table.apply_gradients(ids[::2].copy(), np.ones((250, 3), np.float32), lr=0.1)
+        table.evict(ids[len(cuts) :: 50].copy())
+    cuts[1].close()
+    assert [dump(cuts[0]), dump(cuts[2])] == [moments[0], moments[2]]
+    assert dump(table) not in moments
 
 
 def test_a_closed_cut_is_read_no_more():

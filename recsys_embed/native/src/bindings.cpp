@@ -16,8 +16,8 @@ using namespace nb::literals;
 using namespace recsys_embed;
 
 void bind_graph(nb::module_& m);    // bind_graph.cpp
-void bind_group(nb::module_& m);    // bind_group.cpp
 void bind_nearest(nb::module_& m);  // bind_nearest.cpp
+void bind_group(nb::module_& m);    // bind_group.cpp
 
 namespace {
 
@@ -108,6 +108,20 @@ struct Columns {
   }
 };
 
+// The same, possibly in memory that cannot be written to.
+using ReadColumns = std::tuple<In<std::int64_t>, InRows, InRows, In<std::uint32_t>, In<std::uint32_t>,
+                               In<std::uint16_t>, In<std::uint64_t>>;
+
+// Only read from; RowColumns serves both ways.
+RowColumns pointers_of(const ReadColumns& in) {
+  return std::apply(
+      [](const auto&... column) -> RowColumns {
+        return {const_cast<std::remove_const_t<std::remove_pointer_t<decltype(column.data())>>*>(
+            column.data())...};
+      },
+      in);
+}
+
 TableOptions options_of(const std::vector<std::tuple<std::uint32_t, std::uint32_t, std::vector<float>,
                                                      std::uint32_t, float, float>>& segments,
                         const std::vector<std::tuple<std::uint32_t, std::uint32_t>>& features,
@@ -136,6 +150,43 @@ TableOptions options_of(const std::vector<std::tuple<std::uint32_t, std::uint32_
 
 std::vector<std::uint64_t> numbers_of(const Counters& c) {
   return {c.admitted, c.filtered, c.expired, c.evicted, c.deleted, c.dropped_gradients};
+}
+
+Counters counters_of(const std::vector<std::uint64_t>& c) {
+  return {c.at(0), c.at(1), c.at(2), c.at(3), c.at(4), c.at(5)};
+}
+
+std::vector<IdCounts::Entry> entries_of(const In<std::int64_t>& ids, const In<std::uint32_t>& counts,
+                                        const In<std::uint32_t>& last_seen) {
+  std::vector<IdCounts::Entry> entries(ids.shape(0));
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    entries[i] = {ids.data()[i], counts.data()[i], last_seen.data()[i]};
+  return entries;
+}
+
+nb::tuple tuple_of(const std::shared_ptr<Cut>& cut, Facts&& facts) {
+  std::vector<std::int64_t> ids;
+  std::vector<std::uint32_t> counts, last_seen;
+  for (const IdCounts::Entry& e : facts.filter_counts) {
+    ids.push_back(e.id);
+    counts.push_back(e.count);
+    last_seen.push_back(e.last_seen);
+  }
+  return nb::make_tuple(cut, facts.seq, facts.clock, numbers_of(facts.counters), new_array(std::move(ids)),
+                        new_array(std::move(counts)), new_array(std::move(last_seen)),
+                        new_array(std::move(facts.filter_cells)));
+}
+
+nb::tuple arrays_of(const std::vector<Tombstone>& lost) {
+  std::vector<std::int64_t> ids;
+  std::vector<std::uint8_t> reasons;
+  std::vector<std::uint64_t> seqs;
+  for (const Tombstone& t : lost) {
+    ids.push_back(t.id);
+    reasons.push_back(static_cast<std::uint8_t>(t.reason));
+    seqs.push_back(t.seq);
+  }
+  return nb::make_tuple(new_array(std::move(ids)), new_array(std::move(reasons)), new_array(std::move(seqs)));
 }
 
 void bind_table(nb::module_& m) {
@@ -295,17 +346,45 @@ void bind_table(nb::module_& m) {
                const NoGil release;
                cut = t.begin_cut(facts);
              }
-             std::vector<std::int64_t> ids;
-             std::vector<std::uint32_t> counts, last_seen;
-             for (const IdCounts::Entry& e : facts.filter_counts) {
-               ids.push_back(e.id);
-               counts.push_back(e.count);
-               last_seen.push_back(e.last_seen);
-             }
-             return nb::make_tuple(cut, facts.seq, facts.clock, numbers_of(facts.counters),
-                                   new_array(std::move(ids)), new_array(std::move(counts)),
-                                   new_array(std::move(last_seen)), new_array(std::move(facts.filter_cells)));
+             return tuple_of(cut, std::move(facts));
            })
+      .def("track_changes",
+           [](Table& t, bool on) {
+             const NoGil release;
+             t.track_changes(on);
+           })
+      .def("forget_changes",
+           [](Table& t, std::uint64_t seq) {
+             const NoGil release;
+             t.forget_changes(seq);
+           })
+      .def("begin_changes",
+           [](Table& t, std::uint64_t since, bool admission) {
+             Facts facts;
+             std::vector<Tombstone> lost;
+             std::shared_ptr<Cut> cut;
+             {
+               const NoGil release;
+               cut = t.begin_changes(since, admission, facts, lost);
+             }
+             return nb::make_tuple(tuple_of(cut, std::move(facts)), arrays_of(lost));
+           })
+      .def(
+          "apply_changes",
+          [](Table& t, const ReadColumns& in, In<std::int64_t> lost, In<std::uint8_t> reasons,
+             std::uint64_t seq, std::uint32_t clock, const std::vector<std::uint64_t>& counters,
+             const std::optional<std::tuple<In<std::int64_t>, In<std::uint32_t>, In<std::uint32_t>>>& waiting,
+             std::optional<In<std::uint32_t>> cells) {
+            const NoGil release;
+            const Counters counted = counters_of(counters);
+            std::vector<IdCounts::Entry> entries;
+            if (waiting) entries = std::apply(entries_of, *waiting);
+            t.apply_changes(std::get<0>(in).shape(0), pointers_of(in), span_of(lost), reasons.data(),
+                            {seq, clock, &counted, waiting ? &entries : nullptr,
+                             cells ? span_of(*cells) : std::span<const std::uint32_t>()});
+          },
+          "rows"_a, "lost"_a.noconvert(), "reasons"_a.noconvert(), "seq"_a, "clock"_a, "counters"_a,
+          "waiting"_a.none(), "cells"_a.none())
       .def("end_cut",
            [](Table& t, std::shared_ptr<Cut> cut) {
              const NoGil release;
@@ -325,14 +404,11 @@ void bind_table(nb::module_& m) {
            })
       .def("restore_meta",
            [](Table& t, std::uint64_t seq, std::uint32_t clock, const std::vector<std::uint64_t>& c) {
-             t.restore_meta(seq, clock, {c.at(0), c.at(1), c.at(2), c.at(3), c.at(4), c.at(5)});
+             t.restore_meta(seq, clock, counters_of(c));
            })
       .def("restore_counts",
            [](Table& t, In<std::int64_t> ids, In<std::uint32_t> counts, In<std::uint32_t> last_seen) {
-             std::vector<IdCounts::Entry> entries(ids.shape(0));
-             for (std::size_t i = 0; i < entries.size(); ++i)
-               entries[i] = {ids.data()[i], counts.data()[i], last_seen.data()[i]};
-             t.restore_counts(entries);
+             t.restore_counts(entries_of(ids, counts, last_seen));
            })
       .def("restore_sketch", [](Table& t, In<std::uint32_t> cells) { t.restore_sketch(span_of(cells)); })
       .def("size", &Table::size)

@@ -112,7 +112,7 @@ std::size_t Table::size() const {
 
 std::size_t Table::bytes() const {
   const AccessGate::Reader reader(gate_);
-  return storage_.bytes() + index_.bytes() + filter_.bytes();
+  return storage_.bytes() + index_.bytes() + filter_.bytes() + tombstones_.bytes();
 }
 
 std::size_t Table::index_bytes() const {

@@ -30,27 +30,36 @@ std::size_t Table::read_rows(std::uint32_t& cursor, std::size_t limit, const Row
   return n;
 }
 
-std::shared_ptr<Cut> Table::begin_cut(Facts& facts) {
-  const AccessGate::Writer writer(gate_);
-  if (cut_ != nullptr) throw std::logic_error("a cut of this table is open; close it before taking another");
-  facts = {seq_, clock_, counters_, {}, filter_.sketch().cells()};
-  facts.filter_counts.reserve(filter_.counts().size());
+Facts Table::facts(bool admission) const {
+  Facts out{seq_, clock_, counters_, {}, {}};
+  if (!admission) return out;
+  out.filter_cells = filter_.sketch().cells();
+  out.filter_counts.reserve(filter_.counts().size());
   for (const IdCounts::Entry& e : filter_.counts().entries()) {
-    if (e.count != 0) facts.filter_counts.push_back(e);
+    if (e.count != 0) out.filter_counts.push_back(e);
   }
-  cut_ = std::make_shared<Cut>(storage_.live_words(), storage_.end(), layout_.stride);
-  return cut_;
+  return out;
+}
+
+std::shared_ptr<Cut> Table::begin_cut(Facts& out) {
+  const AccessGate::Writer writer(gate_);
+  out = facts(true);
+  cuts_.push_back(std::make_shared<Cut>(storage_.live_words(), storage_.end(), layout_.stride));
+  return cuts_.back();
 }
 
 void Table::end_cut(const std::shared_ptr<Cut>& cut) {
   const AccessGate::Writer writer(gate_);
-  if (cut_ == cut) cut_.reset();
+  std::erase(cuts_, cut);
 }
 
 std::uint32_t Table::read_cut(Cut& cut, std::uint32_t first, std::uint32_t last, std::size_t limit,
                               const RowColumns& out, std::size_t& count) const {
   const AccessGate::Reader reader(gate_);
-  if (cut_.get() != &cut) throw std::logic_error("the cut is closed; take another");
+  const auto is_it = [&cut](const auto& open) { return open.get() == &cut; };
+  if (std::none_of(cuts_.begin(), cuts_.end(), is_it)) {
+    throw std::logic_error("the cut is closed; take another");
+  }
   count = 0;
   return cut.visit(
       first, last, limit, [&](std::uint32_t row) -> const std::byte* { return storage_.row(row); },
@@ -59,6 +68,7 @@ std::uint32_t Table::read_cut(Cut& cut, std::uint32_t first, std::uint32_t last,
 
 void Table::restore_rows(std::size_t n, const RowColumns& in) {
   const AccessGate::Writer writer(gate_);
+  if (is_tracking_) throw std::invalid_argument("its changes are tracked; restore it first, then track them");
   for (std::size_t k = 0; k < n; ++k) {
     if (in.feature[k] >= options_.features.size())
       throw std::invalid_argument("a row names a feature the table lacks");
@@ -83,6 +93,7 @@ void Table::restore_rows(std::size_t n, const RowColumns& in) {
 
 void Table::restore_meta(std::uint64_t seq, std::uint32_t clock, const Counters& counters) {
   const AccessGate::Writer writer(gate_);
+  if (is_tracking_) throw std::invalid_argument("its changes are tracked; restore it first, then track them");
   seq_ = seq;
   clock_ = clock;
   counters_ = counters;

@@ -165,7 +165,7 @@ Touch Table::touch_of(const Batch& batch, std::uint16_t feature, bool writes) {
           expires_ ? ttls_.data() : nullptr,
           feature,
           writes,
-          cut_ == nullptr ? nullptr : +preserve,
+          cuts_.empty() ? nullptr : +preserve,
           this};
 }
 

@@ -6,9 +6,11 @@
 
 namespace recsys_embed {
 
-void Table::remove(std::uint32_t row) {
+void Table::remove(std::uint32_t row, Reason reason) {
   preserve(row);
-  index_.erase(mix64(static_cast<std::uint64_t>(header_of(storage_.row(row)).id)), row);
+  const std::int64_t id = header_of(storage_.row(row)).id;
+  index_.erase(mix64(static_cast<std::uint64_t>(id)), row);
+  if (is_tracking_) tombstones_.add(id, static_cast<std::uint8_t>(reason), seq_);
   storage_.release(row);
   ++moves_;
 }
@@ -31,7 +33,7 @@ void Table::sweep(std::uint32_t now, std::size_t limit, Evicted& out) {
 
 void Table::expire_row(std::uint32_t row, Evicted& out) {
   out.add(header_of(storage_.row(row)).id, Reason::kExpired);
-  remove(row);
+  remove(row, Reason::kExpired);
   ++counters_.expired;
 }
 
@@ -71,7 +73,7 @@ void Table::trim_to_budget(Evicted& out) {
   std::sort(ranks.begin(), last);
   for (auto rank = ranks.begin(); rank != last; ++rank) {
     out.add(std::get<2>(*rank), Reason::kBudget);
-    remove(std::get<3>(*rank));
+    remove(std::get<3>(*rank), Reason::kBudget);
     ++counters_.evicted;
   }
 }
@@ -85,7 +87,7 @@ Evicted Table::evict(std::span<const std::int64_t> ids) {
     const std::uint32_t row = find(id);
     if (row == kNoRow) continue;
     out.add(id, Reason::kDeleted);
-    remove(row);
+    remove(row, Reason::kDeleted);
     ++counters_.deleted;
   }
   return out;

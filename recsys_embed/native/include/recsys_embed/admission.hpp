@@ -45,6 +45,8 @@ class IdCounts {
     return entry.count;
   }
 
+  void clear() { *this = IdCounts(); }
+
   void restore(const Entry& entry) {
     if (entry.count == 0) return;
     add(entry.id, {entry.last_seen, 0, 0});

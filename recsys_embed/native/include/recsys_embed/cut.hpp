@@ -1,5 +1,5 @@
-// One moment of a table, read while the table goes on changing: whoever is about to change a row
-// that has not been read yet saves it here first.
+// One moment of a table, or what had changed by then, read while the table goes on changing: whoever
+// is about to change a row that has not been read yet saves it here first.
 #pragma once
 
 #include <atomic>
@@ -11,6 +11,8 @@
 #include <mutex>
 #include <unordered_map>
 #include <vector>
+
+#include "recsys_embed/row_layout.hpp"
 
 namespace recsys_embed {
 
@@ -24,6 +26,14 @@ class Cut {
         done_(new std::atomic<std::uint64_t>[words(end)]()),
         end_(end),
         stride_(stride) {}
+
+  // Of the rows that changed after `since`; leave_out_unchanged() must have seen all rows before any
+  // is counted or read.
+  Cut(std::vector<std::uint64_t> live, std::uint32_t end, std::uint32_t stride, std::uint64_t since)
+      : Cut(std::move(live), end, stride) {
+    is_whole_ = false;
+    since_ = since;
+  }
 
   std::uint32_t end() const { return end_; }
 
@@ -45,11 +55,30 @@ class Cut {
   }
 
   void preserve(std::uint32_t row, const std::byte* bytes) {
-    if (row >= end_ || !is_live(row) || mark_done(row)) return;
+    if (row >= end_ || !is_live(row) || mark_done(row) || !is_wanted(bytes)) return;
     auto copy = std::make_unique<std::byte[]>(stride_);
     std::memcpy(copy.get(), bytes, stride_);
     const std::lock_guard lock(mutex_);
     saved_.emplace(row, std::move(copy));
+  }
+
+  // Takes the rows of [first, last) that have not changed since out of the cut; both are multiples
+  // of 64, or the end.
+  template <class Current>
+  void leave_out_unchanged(std::uint32_t first, std::uint32_t last, Current&& current) {
+    for (std::uint32_t start = first; start < last; start += 64) {
+      std::uint64_t& word = live_[start / 64];
+      const std::uint64_t done = done_[start / 64].load(std::memory_order_relaxed);
+      for (std::uint64_t rest = word & ~done; rest != 0; rest &= rest - 1) {
+        __builtin_prefetch(current(start + static_cast<std::uint32_t>(std::countr_zero(rest))));
+      }
+      for (std::uint64_t rest = word; rest != 0; rest &= rest - 1) {
+        const std::uint64_t bit = rest & -rest;
+        const std::uint32_t row = start + static_cast<std::uint32_t>(std::countr_zero(rest));
+        const bool stays = (done & bit) != 0 ? saved_.contains(row) : is_wanted(current(row));
+        if (!stays) word &= ~bit;
+      }
+    }
   }
 
   // Calls use(bytes) for the rows of the cut in [first, last), at most `limit` of them; returns
@@ -59,16 +88,20 @@ class Cut {
                       Use&& use) {
     std::uint32_t row = first;
     for (; row < last && limit > 0; ++row) {
-      if (!is_live(row)) continue;
+      if (!is_live(row)) {
+        if (live_[row / 64] == 0) row |= 63;
+        continue;
+      }
       use(mark_done(row) ? saved(row, current) : current(row));
       --limit;
     }
-    return row;
+    return row < last ? row : last;
   }
 
  private:
   static std::size_t words(std::uint32_t end) { return (std::size_t{end} + 63) / 64 + 1; }
   bool is_live(std::uint32_t row) const { return (live_[row / 64] >> (row % 64) & 1) != 0; }
+  bool is_wanted(const std::byte* row) const { return is_whole_ || header_of(row).seq() > since_; }
   bool mark_done(std::uint32_t row) {
     const std::uint64_t bit = std::uint64_t{1} << (row % 64);
     return (done_[row / 64].fetch_or(bit, std::memory_order_relaxed) & bit) != 0;
@@ -83,6 +116,8 @@ class Cut {
   std::vector<std::uint64_t> live_;
   std::unique_ptr<std::atomic<std::uint64_t>[]> done_;
   std::uint32_t end_, stride_;
+  bool is_whole_ = true;
+  std::uint64_t since_ = 0;
   std::mutex mutex_;
   std::unordered_map<std::uint32_t, std::unique_ptr<std::byte[]>> saved_;
 };

@@ -21,6 +21,7 @@
 #include "recsys_embed/parallel.hpp"
 #include "recsys_embed/row_layout.hpp"
 #include "recsys_embed/row_storage.hpp"
+#include "recsys_embed/tombstones.hpp"
 
 namespace recsys_embed {
 
@@ -110,6 +111,15 @@ struct Facts {
   std::vector<std::uint32_t> filter_cells;
 };
 
+// What a delta says of a table beside its rows; null pointers leave as it is what they stand for.
+struct Moment {
+  std::uint64_t seq;
+  std::uint32_t clock;
+  const Counters* counters = nullptr;
+  const std::vector<IdCounts::Entry>* filter_counts = nullptr;
+  std::span<const std::uint32_t> filter_cells{};
+};
+
 class Table {
  public:
   explicit Table(TableOptions options);
@@ -141,6 +151,18 @@ class Table {
   Evicted expire(std::uint32_t now, std::size_t max_rows);  // examines at most max_rows
   Evicted enforce_budget();
   std::size_t compact(std::size_t max_moves);
+
+  // Changes. Tombstones are kept from track_changes(true) on, until forget_changes().
+  void track_changes(bool on);
+  void forget_changes(std::uint64_t seq);
+  // The rows that changed after `since` (as a cut) and the ids that lost theirs and have none now,
+  // each with its last reason, by ascending seq. `admission`: whether the facts hold the filter's.
+  std::shared_ptr<Cut> begin_changes(std::uint64_t since, bool admission, Facts& facts,
+                                     std::vector<Tombstone>& lost);
+  // Replaces or adds whole rows, removes `lost`, and stands where `moment` says, in one call; of a
+  // row that comes twice the last one stays.
+  void apply_changes(std::size_t n, const RowColumns& in, std::span<const std::int64_t> lost,
+                     const std::uint8_t* reasons, const Moment& moment);
 
   // Snapshots.
   std::shared_ptr<Cut> begin_cut(Facts& facts);
@@ -201,9 +223,15 @@ class Table {
   void chain(std::span<const std::uint32_t> rows, std::size_t part, std::size_t parts, std::uint32_t base);
 
   void preserve(std::uint32_t row) {
-    if (cut_ != nullptr) cut_->preserve(row, storage_.row(row));
+    for (const auto& cut : cuts_) cut->preserve(row, storage_.row(row));
   }
-  void remove(std::uint32_t row);
+  Facts facts(bool admission) const;  // the caller holds the gate
+  void refuse_since(std::uint64_t since) const;
+  std::vector<Tombstone> lost_after(ThreadPool&, std::uint64_t since);
+  void look_through(ThreadPool&, Cut& cut) const;
+  void refuse_unfit(std::size_t n, const RowColumns& in, const Moment& moment) const;
+  void write_rows(ThreadPool&, std::size_t n, const RowColumns& in);
+  void remove(std::uint32_t row, Reason reason);
   void expire_row(std::uint32_t row, Evicted& out);
   void sweep(std::uint32_t now, std::size_t limit, Evicted& out);
   void trim_to_budget(Evicted& out);
@@ -225,7 +253,10 @@ class Table {
   std::uint32_t stamp_ = 0;
   Counters counters_;
   mutable std::atomic<std::uint64_t> lookups_{0}, hits_{0};
-  std::shared_ptr<Cut> cut_;
+  std::vector<std::shared_ptr<Cut>> cuts_;  // those that are open
+  bool is_tracking_ = false;
+  std::uint64_t tracked_from_ = 0;  // removals after it are among the tombstones
+  Tombstones tombstones_;
   mutable AccessGate gate_;
 
   // Working memory of the one writer, kept from call to call.
