@@ -74,7 +74,7 @@ ROW_MAPS: dict[str, Any] = {
     "multi_chunk": MultiChunk(rows=11, lookups=3),
     "multiplexed": Multiplexed(rows=6, tables=2, lookups=2, features=FEATURES),
     "multiplexed_lookups_of": Multiplexed(
-        rows=6, tables=2, lookups=2, lookups_of={"item": 3}, features=FEATURES
+        rows=6, tables=2, lookups=1, lookups_of={"item": 3}, features=FEATURES
     ),
     "multiplexed_collisionless": Multiplexed(lookups=2, features=FEATURES, seed=1),
     "graphhash": GraphHash.of(KNOWN, CLUSTERS, seed=1),
