@@ -78,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def guarded(work: Callable[[], int], advice: str = "") -> int:
     """Does the work; says errors and interruptions in a sentence, and gives the exit status."""
+    # torchrec's import makes torch warn of a rename that concerns neither of us.
+    logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)
     # Only now, so that --help answers at once: torch and torchrec take seconds to import.
     from recsys_embed.errors import RecsysEmbedError
     from training.interruption import Interrupted
@@ -98,8 +100,6 @@ def guarded(work: Callable[[], int], advice: str = "") -> int:
 def run(options: argparse.Namespace) -> int:
     """Trains as the options say, and prints the figures."""
     refuse_unknown_command(options.config)
-    # torchrec's import makes torch warn of a rename that concerns neither of us.
-    logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)
     from rich.console import Console
 
     from training.config import load_config
