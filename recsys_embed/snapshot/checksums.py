@@ -2,6 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from recsys_embed import native
 
@@ -20,6 +24,19 @@ def checksum(data: bytes) -> str:
     """
     hasher = native.Xxh64()
     hasher.update(data)
+    return hex_digest(hasher)
+
+
+def array_checksum(array: NDArray[Any]) -> str:
+    """Gives the XXH64 (seed 0) of an array's bytes, without a copy where it is contiguous.
+
+    Example:
+        >>> array_checksum(np.zeros((0, 4)))
+        'ef46db3751d8e999'
+    """
+    hasher = native.Xxh64()
+    if array.size:
+        hasher.update(np.ascontiguousarray(array).data.cast("B"))
     return hex_digest(hasher)
 
 

@@ -24,22 +24,30 @@ def read_layout(path: Path) -> Layout:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
-            raise SnapshotCorruptError(
-                f"{path}: the header is said to be {length} bytes long in a file of {size} bytes"
-            )
-        text = file.read(length)
+        head = length.to_bytes(8, "little") + file.read(min(length, MAX_HEADER_BYTES))
+    try:
+        return parse_layout(head, size)
+    except ValueError as error:
+        raise SnapshotCorruptError(f"{path}: {error}") from None
+
+
+def parse_layout(head: bytes | bytearray | memoryview, size: int) -> Layout:
+    """Reads from the first bytes of a file of `size` bytes what it holds, strictly.
+
+    Raises:
+        ValueError: for a header that is damaged or describes a file of another size.
+    """
+    length = int.from_bytes(head[:8], "little")
+    if not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
+        raise ValueError(f"the header is said to be {length} bytes long in a file of {size} bytes")
+    text = bytes(head[8 : 8 + length])
     try:
         found = _tensors_of(json.loads(text), 8 + length)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise SnapshotCorruptError(
-            f"{path}: the header is not one of a safetensors file: {error}"
-        ) from None
-    plan = Layout(length.to_bytes(8, "little") + text, found)
+        raise ValueError(f"the header is not one of a safetensors file: {error}") from None
+    plan = Layout(bytes(head[: 8 + length]), found)
     if plan.nbytes != size:
-        raise SnapshotCorruptError(
-            f"{path}: the header describes a file of {plan.nbytes} bytes, found {size} bytes"
-        )
+        raise ValueError(f"the header describes a file of {plan.nbytes} bytes, found {size} bytes")
     return plan
 
 

@@ -20,7 +20,7 @@ def refuse_other_table(table: CollisionlessTable, config: TableConfig) -> None:
         InputError: if the table holds rows.
     """
     known = len(config.features)  # new ones may follow
-    ours, theirs = _must_agree(config, known), _must_agree(table.config, known)
+    ours, theirs = must_agree(config, known), must_agree(table.config, known)
     differing = [
         f"{name} is {ours[name]} in the snapshot, {theirs[name]} in the table"
         for name in ours
@@ -32,7 +32,7 @@ def refuse_other_table(table: CollisionlessTable, config: TableConfig) -> None:
         raise InputError(f"table {config.name!r} must be empty to be restored, it has {rows} rows")
 
 
-def _must_agree(config: TableConfig, known: int) -> dict[str, Any]:
+def must_agree(config: TableConfig, known: int) -> dict[str, Any]:
     """What rows and admission state depend on; thresholds and times to live may change."""
     names = tuple(feature.name for feature in config.features[:known])
     values = to_dict(config) | {"features": list(names)}
