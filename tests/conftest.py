@@ -1,11 +1,14 @@
 """What every test may ask for: seeded numbers, the shared data sets, repeatable hypothesis runs."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.redis_server import RedisServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,3 +36,14 @@ def recsys_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no data sets at {path}; set RECSYS_DATA to the folder that holds them")
     return path
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Redis server: that of REDIS_URL, or one that lives as long as the session."""
+    if "REDIS_URL" in os.environ:
+        yield os.environ["REDIS_URL"]
+        return
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server.url
+    server.kill()
