@@ -15,9 +15,10 @@ from recsys_embed.errors import ConfigError
 from tests.training.making import config_of
 from training.config import RunConfig, Table
 from training.events import Events
-from training.reproduce.collisions_online import CollisionsOnline, Rule, ruled, sharing
+from training.reproduce.collisions_online import CollisionsOnline
 from training.reproduce.experiment import Row
 from training.reproduce.prequential import bytes_of, prequential
+from training.reproduce.row_rules import Rule, ruled, sharing
 from training.splits import Parts
 from training.train import read
 

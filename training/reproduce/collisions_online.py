@@ -12,45 +12,18 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from recsys_embed import Hashed
-from recsys_embed.errors import ConfigError
-from training.config import RunConfig, Table, from_values
+from training.config import RunConfig, from_values
 from training.events import Events
 from training.metrics import auc, log_loss
 from training.reproduce.ctr import merged, nested, read_once, sizes
 from training.reproduce.drawing import over_size
 from training.reproduce.experiment import Claim, Outcome, Rows
 from training.reproduce.prequential import prequential
+from training.reproduce.row_rules import Rule, ruled
+from training.splits import Parts
 
 MIB = 2**20
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Says how the ids of large tables have rows.
-
-    Args:
-        collided: share of the ids that are to meet another in a hashed row; None: none are hashed.
-        threshold: occurrences until an id is admitted.
-        ttl_days: days without an occurrence until a row expires.
-    """
-
-    collided: float | None = None
-    threshold: int = 1
-    ttl_days: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.collided is not None and not 0 < self.collided < 1:
-            raise ConfigError(f"collided must be in (0, 1), got {self.collided}")
-
-    def table(self, table: Table, ids: int, seed: int) -> Table:
-        """Hashes n ids into n / -ln(1 - collided) rows, so that an id is alone at 1 - collided."""
-        if self.collided is None:
-            return table
-        rows = max(1, round(ids / -np.log1p(-self.collided)))
-        return replace(table, row_map=Hashed(rows=rows, seed=seed))
 
 
 @dataclass(frozen=True)
@@ -90,22 +63,19 @@ class CollisionsOnline:
         """Learns through the whole log; measures the predictions of its test part."""
         stream, rule = case.split()
         plain = self.config_of(stream, seed)
-        key = repr((plain.data, plain.events, plain.features, plain.split))
-        events, parts = read_once(key, plain)
-        if self.events:
-            parts = type(parts)(*(part[: self.events // 3] for part in parts))
+        events, parts = self._data(plain)
         config, shared = ruled(plain, self.rules[rule], events, self.large)
         done = prequential(config, events, parts)
-        test = done.logits[-len(parts.test) :], events.labels[parts.test]
-        past = done.logits[len(parts.train) : -len(parts.test)], events.labels[parts.validation]
+        labels = events.labels[np.concatenate(parts)]
+        test, past = slice(-len(parts.test), None), slice(len(parts.train), -len(parts.test))
         figures = {
-            "auc": auc(*test),
-            "log_loss": log_loss(*test),
+            "auc": auc(done.logits[test], labels[test]),
+            "log_loss": log_loss(done.logits[test], labels[test]),
             "mib": done.bytes / MIB,
             "shared": shared,
         }
-        tables = done.session.model.collection.tables
-        return Outcome(figures, *sizes(tables), {"validation_auc": auc(*past)})
+        chosen = {"validation_auc": auc(done.logits[past], labels[past])}
+        return Outcome(figures, *sizes(done.session.model.collection.tables), chosen)
 
     def config_of(self, stream: str, seed: int) -> RunConfig:
         """Gives the config of a stream where every id has its row.
@@ -118,6 +88,13 @@ class CollisionsOnline:
             if path.split(".")[1] in values.get(path.split(".")[0], {}):
                 values = merged(values, nested(path, seed))
         return from_values(values, stream)
+
+    def _data(self, config: RunConfig) -> tuple[Events, Parts]:
+        what = (config.data, config.events, config.features, config.split)
+        events, parts = read_once(repr(what), config)
+        if self.events:
+            parts = Parts(*(part[: self.events // len(parts)] for part in parts))
+        return events, parts
 
     def quick(self) -> Self:
         """Takes few events."""
@@ -156,42 +133,3 @@ def family(case: str) -> str:
         ('hashed', 'admitted, expiring')
     """
     return ", ".join(part.partition("-")[0] for part in case.split()[1].split(","))
-
-
-def ruled(config: RunConfig, rule: Rule, events: Events, large: int) -> tuple[RunConfig, float]:
-    """Gives a config whose large tables follow a rule, and the share of their ids that share rows.
-
-    Args:
-        config: with a row for every id.
-        rule: how ids have rows.
-        events: that tell how many ids there are.
-        large: ids from which on a table is large.
-    """
-    ids = {
-        table: np.unique(np.concatenate([events.bags[f].values for f in features]))
-        for table, features in config.features_of.items()
-    }
-    kept = {table: own for table, own in ids.items() if len(own) >= large}
-    tables = {t: rule.table(config.tables[t], len(own), config.seed) for t, own in kept.items()}
-    features = {
-        name: replace(feature, threshold=rule.threshold, ttl_days=rule.ttl_days)
-        for name, feature in config.features.items()
-        if config.table_of(name) in kept
-    }
-    new = replace(
-        config,
-        tables={**config.tables, **tables},
-        features={**config.features, **features},
-    )
-    met = sum(sharing(tables[t].row_map, own) for t, own in kept.items())
-    return new, met / max(1, sum(map(len, kept.values())))
-
-
-def sharing(row_map: object, ids: NDArray[np.int64]) -> int:
-    """Counts the distinct ids whose hashed row is also another's."""
-    if not isinstance(row_map, Hashed):
-        return 0
-    _, inverse, counts = np.unique(
-        row_map.map(ids).rows[0], return_inverse=True, return_counts=True
-    )
-    return int(np.sum(counts[inverse] > 1))
