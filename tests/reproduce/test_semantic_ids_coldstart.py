@@ -13,19 +13,19 @@ KINDS = ("red blue green pink", "iron steel brass zinc", "oak pine ash elm", "sa
 
 
 def planted(folder: Path) -> str:
-    """4,000 events: user u likes what has a word of kind u % 4; a fifth of the 80 items is new."""
+    """2,000 events: user u likes what has a word of kind u % 4; a fifth of the 80 items is new."""
     rng = np.random.default_rng(0)
     words = [kind.split() for kind in KINDS]
     texts = [" ".join(rng.choice(words[item % 4], 3, replace=False)) for item in range(80)]
-    user, item = rng.integers(0, 40, 4000), rng.integers(0, 80, 4000)
-    part = np.array(["train"] * 3000 + ["validation"] * 400 + ["test"] * 600)
+    user, item = rng.integers(0, 40, 2000), rng.integers(0, 80, 2000)
+    part = np.array(["train"] * 1500 + ["validation"] * 100 + ["test"] * 400)
     kept = (item % 5 > 0) | (part == "test")
     frame = pl.DataFrame(
         {
             "user": user,
             "item": item,
             "text": [texts[i] for i in item],
-            "time": np.arange(4000),
+            "time": np.arange(2000),
             "label": (user % 4 == item % 4).astype(int),
             "part": part,
         }
@@ -44,7 +44,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> SemanticIdsColdstart
         "split": {"kind": "column"},
         "table": {"dim": 8, "lr": 0.2, "pooling": "mean"},
         "model": {"kind": "dcn", "hidden": [16]},
-        "train": {"batch_size": 100, "lr": 0.01, "threads": 1, "epochs": 5, "order": "shuffled"},
+        "train": {"batch_size": 100, "lr": 0.01, "threads": 1, "epochs": 6, "order": "shuffled"},
     }
     contents = {"text": "text", "bags": ["item", "recent"], "dim": 8}
     variants: dict[str, Any] = {
