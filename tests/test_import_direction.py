@@ -87,7 +87,7 @@ def dotted(path: Path) -> str:
 
 
 def test_base_imports_numpy_only() -> None:
-    loaded = loaded_after("recsys_embed", "recsys_embed.snapshot")
+    loaded = loaded_after("recsys_embed", "recsys_embed.snapshot", "recsys_embed.delta_log")
     assert "recsys_embed" in loaded
     assert loaded <= {"recsys_embed", "numpy"}
 

@@ -35,6 +35,7 @@ FORMAT = "recsys-embed-delta-log"
 VERSION = 1
 UNSIGNED = "0" * 16
 ENTRY = re.compile(r"(\d{12,})-([0-9a-f]{8})\.delta")
+OURS = re.compile(rf"{ENTRY.pattern}|writer-\d{{12,}}\.lock|\.(\d{{12,}}-\d+|log\.json)\.writing")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 

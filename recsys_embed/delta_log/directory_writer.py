@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recsys_embed.delta_log.directory_files import (
     FULL,
+    OURS,
     Record,
     entries_in,
     entry_path,
@@ -178,10 +179,9 @@ def _clean(root: Path, record: Record) -> None:
     """Removes other lineages, trimmed entries, and what interrupted writers have left."""
     entries = entries_in(root, record.lineage, record.trimmed)
     kept = {*entries.values(), _lock_path(root, record.token)}
-    for pattern in ("*.delta", ".*.writing", "writer-*.lock"):
-        for path in root.glob(pattern):
-            if path not in kept:
-                path.unlink(missing_ok=True)
+    for path in list(root.iterdir()):
+        if OURS.fullmatch(path.name) and path not in kept:
+            path.unlink(missing_ok=True)
 
 
 def _lock_path(root: Path, token: int) -> Path:

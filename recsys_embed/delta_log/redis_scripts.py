@@ -76,12 +76,12 @@ TRIM = (
     _OWN
     + """
 local known = redis.call('HMGET', KEYS[1], 'trimmed', 'base')
+redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[4])  -- first: a server without memory lets it pass
 if tonumber(ARGV[5]) >= tonumber(known[2]) then
   redis.call('HSET', KEYS[1], 'base', ARGV[5], 'snapshot', ARGV[6])
 end
 if tonumber(ARGV[3]) > tonumber(known[1]) then
   redis.call('HSET', KEYS[1], 'trimmed', ARGV[3])
-  redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[4])
 end
 return {'OK'}
 """
@@ -93,7 +93,7 @@ RENEW = (
     + """
 if ARGV[3] == '0' then
   redis.call('DEL', KEYS[3])
-else
+elseif redis.call('PEXPIRE', KEYS[3], ARGV[3]) == 0 then
   redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
 end
 return {'OK'}

@@ -8,7 +8,6 @@ import pytest
 
 from tests.delta_log.places import Directories, Place, streams
 
-
 MEMORY = Path("/dev/shm")  # a disk that is quick to bring files to, where there is one
 
 

@@ -1,0 +1,227 @@
+"""Directories: crashes between any two calls, full disks, damaged records, files of others."""
+
+import errno
+import os
+import re
+import resource
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recsys_embed.delta_log import DirectoryLog
+from recsys_embed.delta_log.directory_files import moment
+from recsys_embed.errors import (
+    DamagedEntryError,
+    DuplicateEntryError,
+    FencedError,
+    LogNotFoundError,
+    LogUnavailableError,
+)
+from tests.delta_log.places import LINEAGE, OTHER, base, content, expected, fill, read_all
+
+CALLS = ("open", "fsync", "replace", "unlink", "mkdir")
+
+
+class Crash(BaseException):
+    """The machine stops: no handler runs to any effect."""
+
+
+def crash_at(patch: pytest.MonkeyPatch, step: int) -> None:
+    """Lets `step` calls that change the disk through, and none after."""
+    made = 0
+
+    def guard(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            nonlocal made
+            made += 1
+            if made > step:
+                raise Crash
+            return real(*arguments, **options)
+
+        return call
+
+    for name in CALLS:
+        patch.setattr(os, name, guard(getattr(os, name)))
+
+
+def change(log: DirectoryLog) -> None:
+    """Every kind of change: open, append, trim, acknowledge."""
+    with log.open_writer(LINEAGE, base=base(log.head().number)) as writer:
+        fill(writer, 6)
+        writer.trim(5, base(6))
+        log.acknowledge("a", 6, lineage=LINEAGE)
+        fill(writer, 8)
+
+
+def test_a_crash_at_any_call_leaves_a_log_that_goes_on(folder: Path) -> None:
+    step, has_finished = 0, False
+    while not has_finished:
+        log = DirectoryLog(folder / str(step))
+        with log.open_writer(LINEAGE) as writer:
+            fill(writer, 4)
+        with pytest.MonkeyPatch.context() as patch:
+            crash_at(patch, step)
+            try:
+                change(log)
+                has_finished = True
+            except Crash:
+                pass
+        head = log.head()
+        assert (head.trimmed, head.base) in [(0, base(0)), (0, base(4)), (5, base(6))]
+        assert 4 <= head.number <= 8
+        assert read_all(log, head.trimmed) == expected(head.trimmed + 1, head.number)
+        change_again = log.open_writer(LINEAGE, base=base(head.number))
+        fill(change_again, 9)
+        change_again.close()
+        assert read_all(log, head.trimmed) == expected(head.trimmed + 1, 9)
+        assert not list(log.path.glob(".*"))
+        assert len(list(log.path.iterdir())) == 9 - head.trimmed + 3
+        step += 1
+    assert step > 20, "the calls that this test interrupts were not made"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small file system takes rights that this machine does not give")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_refuses_the_entry_and_takes_it_after_a_trim(small_disk: Path) -> None:
+    log, last = DirectoryLog(small_disk / "log"), 0
+    with log.open_writer(LINEAGE) as writer:
+        with pytest.raises(
+            LogUnavailableError,
+            match=r"cannot append entry \d+ of 100,000 bytes to .*No space left on device"
+            r" \([\d,]+ bytes are free\); the entries before are untouched",
+        ):
+            while True:
+                writer.append(last + 1, last, content(last + 1, 100_000))
+                last += 1
+        assert last >= 5
+        assert len(read_all(log)) == last
+        assert not list(log.path.glob(".*"))
+        (small_disk / "rest").write_bytes(b"")
+        with pytest.raises(OSError, match="No space"):
+            (small_disk / "rest").write_bytes(bytes(1 << 20))
+        writer.trim(3, base(last))  # needs room to make room
+        (small_disk / "rest").unlink()
+        writer.append(last + 1, last, content(last + 1, 100_000))
+    assert [number for number, _ in read_all(log, 3)] == list(range(4, last + 2))
+
+
+def test_a_limit_on_file_sizes_refuses_the_entry(folder: Path) -> None:
+    log = DirectoryLog(folder)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with log.open_writer(LINEAGE) as writer:
+        fill(writer, 2)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        try:
+            with pytest.raises(LogUnavailableError, match="File too large"):
+                writer.append(3, 2, bytes(1 << 20))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert not list(folder.glob(".*"))
+        fill(writer, 3)
+    assert read_all(log) == expected(1, 3)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+def test_an_error_after_the_rename_leaves_the_entry_to_be_appended_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    log = DirectoryLog(folder)
+    with log.open_writer(LINEAGE) as writer:
+        fill(writer, 1)
+
+        def refuse(path: Path) -> None:
+            raise OSError(code, os.strerror(code))
+
+        name = "recsys_embed.delta_log.directory_writer.fsync_directory"
+        with monkeypatch.context() as patch:
+            patch.setattr(name, refuse)
+            with pytest.raises(LogUnavailableError, match=os.strerror(code)):
+                fill(writer, 2)
+        with pytest.raises(DuplicateEntryError, match="entry 2 is there with other bytes"):
+            writer.append(2, 1, b"others")
+        fill(writer, 3)
+    assert read_all(log) == expected(1, 3)
+
+
+def test_a_directory_that_another_process_holds_for_long_is_told(folder: Path) -> None:
+    with (
+        moment(folder),
+        pytest.raises(LogUnavailableError, match=r"has held .* for 0\.05 s; is it paused"),
+        moment(folder, wait_s=0.05),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("byte", [0, 20, 60, 150, -2])
+def test_a_record_whose_bytes_have_changed_is_refused(folder: Path, byte: int) -> None:
+    log = DirectoryLog(folder)
+    with log.open_writer(LINEAGE) as writer:
+        fill(writer, 1)
+        path = folder / "log.json"
+        data = bytearray(path.read_bytes())
+        for damaged in (data[: len(data) // 2], data[:byte] + b"~" + data[byte:][1:]):
+            path.write_bytes(damaged)
+            for asked in (log.head, lambda: fill(writer, 2), lambda: read_all(log)):
+                with pytest.raises(DamagedEntryError, match=re.escape(str(path))):
+                    asked()
+        path.write_bytes(data)
+        fill(writer, 2)
+
+
+def test_a_record_of_a_newer_format_is_refused(folder: Path) -> None:
+    from recsys_embed.delta_log import directory_files
+
+    log = DirectoryLog(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(directory_files, "VERSION", 2)
+        log.open_writer(LINEAGE).close()
+    with pytest.raises(DamagedEntryError, match=r"version 1, found \('recsys-embed-delta-log', 2"):
+        log.head()
+
+
+def test_a_directory_that_vanished_is_told(folder: Path) -> None:
+    log = DirectoryLog(folder / "log")
+    with log.open_writer(LINEAGE) as writer:
+        fill(writer, 1)
+        log.path.rename(folder / "elsewhere")
+        with pytest.raises(LogNotFoundError, match="holds no delta log"):
+            fill(writer, 2)
+        with log.open_writer(LINEAGE) as second, pytest.raises(FencedError):
+            (folder / "elsewhere").exists()
+            assert second.token == writer.token  # the tokens began anew; the identity has not
+            fill(writer, 2)
+
+
+def test_files_of_others_are_left_alone(folder: Path) -> None:
+    others = ["notes.txt", "5.delta", "000000000005-xyz.delta", f"{5:012d}-1b4e28ba.delta.bak"]
+    for name in others:
+        (folder / name).write_text("mine")
+    log = DirectoryLog(folder)
+    with log.open_writer(LINEAGE) as writer:
+        fill(writer, 2)
+    assert read_all(log) == expected(1, 2)
+    with log.open_writer(OTHER):
+        pass
+    assert all((folder / name).exists() for name in others)
+
+
+def test_a_damaged_acknowledgement_is_told(folder: Path) -> None:
+    log = DirectoryLog(folder)
+    log.open_writer(LINEAGE).close()
+    for text in ("", "[]", '{"number": 1}'):
+        (folder / "replicas" / "a.json").write_text(text)
+        with pytest.raises(DamagedEntryError, match=r"a\.json: expected an acknowledgement"):
+            log.replicas()
