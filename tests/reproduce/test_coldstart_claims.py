@@ -10,7 +10,7 @@ from training.reproduce.coldstart_picture import draw_segments
 from training.reproduce.experiment import Outcome, Row, Rows
 
 FIGURES = {
-    # overall, never seen, validation; the deviation is 0.01
+    # overall, never seen, validation; the deviation is 0.01, of hashed 0.001
     "a hashed": (0.60, 0.50, 0.60),
     "a unigram": (0.61, 0.55, 0.70),
     "a prefix": (0.59, 0.45, 0.69),
@@ -29,7 +29,12 @@ def rows() -> Rows:
         case: Row(
             case,
             [
-                Outcome({"auc": every, "unseen": unseen + off}, 1, 1, {"validation_auc": chosen})
+                Outcome(
+                    {"auc": every, "unseen": unseen + off / (1 + 9 * ("hashed" in case))},
+                    1,
+                    1,
+                    {"validation_auc": chosen},
+                )
                 for off in (-0.01, 0.0, 0.01)
             ],
             {},
