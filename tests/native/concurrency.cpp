@@ -140,6 +140,7 @@ void changes_read_while_training_goes_on_are_the_table() {
     ReferenceRows rows;
     const std::uint32_t last = open.cut->end();
     for (std::uint32_t row = 0; row < last;) row = open.read(row, last, 100, rows);
+    for (const auto& [id, row] : rows) CHECK(row.seq > cursor && row.seq <= open.facts.seq, id, row.seq);
     apply(follower, rows, open.lost, open.facts);
     check_even(rows_of(follower).begin()->second.weights.data(), 1, "followed");
     table.forget_changes(cursor);

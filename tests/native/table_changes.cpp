@@ -115,6 +115,29 @@ void rows_are_looked_through_whatever_their_number() {
   }
 }
 
+// Rows that a writer gets hold of before they are looked through count as they were.
+void what_changes_while_rows_are_looked_through_is_told_as_it_was() {
+  constexpr std::uint32_t kRows = 200, kMoment = 10;
+  std::vector<RowHeader> rows(kRows);
+  for (std::uint32_t r = 0; r < kRows; ++r) rows[r].set_seq(r % 2 == 0 ? kMoment : 1);
+  const auto at = [&](std::uint32_t row) { return reinterpret_cast<const std::byte*>(&rows[row]); };
+  constexpr std::uint64_t kAll64 = ~std::uint64_t{0};
+  Cut cut({kAll64, kAll64, kAll64, 0xff}, kRows, sizeof(RowHeader), 1);
+  const auto write = [&](std::uint32_t row) { cut.preserve(row, at(row)), rows[row].set_seq(kMoment + 1); };
+  for (std::uint32_t r = 0; r < kRows; r += 3) write(r);
+  cut.leave_out_unchanged(0, 128, at);
+  for (std::uint32_t r = 0; r < kRows; r += 5) write(r);
+  cut.leave_out_unchanged(128, kRows, at);
+  for (std::uint32_t r = 0; r < kRows; r += 7) write(r);
+  CHECK(cut.count(0, kRows) == kRows / 2, cut.count(0, kRows));
+  std::size_t seen = 0;
+  cut.visit(0, kRows, kRows, at, [&](const std::byte* row) {
+    CHECK(header_of(row).seq() == kMoment, header_of(row).seq());
+    ++seen;
+  });
+  CHECK(seen == kRows / 2, seen);
+}
+
 void a_cursor_is_refused_where_changes_are_not_known() {
   Table table(plain());
   const auto refused = [&](std::uint64_t since) { return refusal([&] { changes(table, since); }); };
@@ -201,6 +224,7 @@ int main() {
       TEST(whatever_changes_a_row_is_a_change),
       TEST(the_last_reason_is_told_once),
       TEST(rows_are_looked_through_whatever_their_number),
+      TEST(what_changes_while_rows_are_looked_through_is_told_as_it_was),
       TEST(a_cursor_is_refused_where_changes_are_not_known),
       TEST(changes_travel_through_several_tables),
       TEST(unfit_changes_are_refused_whole),
