@@ -83,6 +83,54 @@ def test_a_crash_at_any_call_leaves_a_log_that_goes_on(folder: Path) -> None:
     assert step > 20, "the calls that this test interrupts were not made"
 
 
+def test_every_file_is_on_disk_before_its_rename_and_its_name_after_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, events = DirectoryLog(folder / "log"), list[tuple[str, str]]()
+    fsync, replace = os.fsync, os.replace
+
+    def watched_fsync(fd: int) -> None:
+        events.append(("fsync", str(Path(f"/proc/self/fd/{fd}").readlink())))
+        fsync(fd)
+
+    def watched_replace(source: Any, target: Any) -> None:
+        events.append(("rename", str(source)))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    with log.open_writer(LINEAGE) as writer:
+        fill(writer, 2)
+        writer.trim(1, base(2))
+    log.acknowledge("a", 2, lineage=LINEAGE)
+    renames = [at for at, (kind, _) in enumerate(events) if kind == "rename"]
+    assert len(renames) == 5  # the record, two entries, the record, the acknowledgement
+    for at in renames:
+        hidden = events[at][1]
+        assert events[at - 1] == ("fsync", hidden)
+        assert events[at + 1] == ("fsync", str(Path(hidden).parent))
+    assert ("fsync", str(folder)) in events[: renames[0]]
+
+
+def test_a_head_that_is_asked_for_during_a_trim_is_that_of_one_moment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from recsys_embed.delta_log import directory
+
+    log = DirectoryLog(folder)
+    with log.open_writer(LINEAGE) as writer:
+        fill(writer, 3)
+        find = directory.entries_in
+
+        def trimming(*arguments: Any) -> dict[int, Path]:
+            monkeypatch.setattr(directory, "entries_in", find)
+            writer.trim(3, base(3))
+            return find(*arguments)
+
+        monkeypatch.setattr(directory, "entries_in", trimming)
+        assert (log.head().number, log.head().trimmed) == (3, 3)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one MiB."""
