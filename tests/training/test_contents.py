@@ -17,18 +17,19 @@ from training.train import read, train
 TEXTS = ("red paint", "red brush", "iron nail", "iron screw", "red paint", "iron unheard")
 
 
-def config(path: Path, contents: dict[str, Any], **changes: Any) -> RunConfig:
+def config(path: Path, contents: dict[str, Any], new: str = TEXTS[5], **changes: Any) -> RunConfig:
     """300 events of items 0-4, whose label says whether they are red; item 5 in test alone."""
     rng = np.random.default_rng(0)
     item = rng.integers(0, 5, 300)
     item[-40:] = 5
+    texts = [*TEXTS[:5], new]
     pl.DataFrame(
         {
             "user": rng.integers(0, 9, 300),
             "item": item,
-            "text": [TEXTS[i] for i in item],
+            "text": [texts[i] for i in item],
             "time": np.arange(300),
-            "label": [int("red" in TEXTS[i]) for i in item],
+            "label": [int("red" in texts[i]) for i in item],
         }
     ).write_parquet(path)
     values = {
@@ -60,9 +61,10 @@ def test_each_bag_gives_the_mean_of_its_items(tmp_path: Path) -> None:
 
 
 def test_words_are_of_the_train_part(tmp_path: Path) -> None:
-    events, _ = read(config(tmp_path / "log.parquet", {"text": "text", "dim": 2}))
+    new = "iron red unheard"
+    events, _ = read(config(tmp_path / "log.parquet", {"text": "text", "dim": 2}, new))
     own = events.dense[:, 1:][events.bags["item"].values == 5][0]
-    expected = TextVectors.fit(TEXTS[:5], dim=2)(["iron unheard"])[0] * np.sqrt(2)
+    expected = TextVectors.fit(TEXTS[:5], dim=2)([new])[0] * np.sqrt(2)
     np.testing.assert_allclose(own, expected, atol=1e-5)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SEGMENTS = {"head": "head", "torso": "torso", "tail": "tail", "unseen": "never seen"}
-SHARES = (0.25, 0.75)  # arXiv 2504.02137, table 1: a quarter, a half and a quarter of impressions
+SHARES = (0.25, 0.75)  # of impressions: a quarter, a half, a quarter
 
 
 def segments(items: NDArray[np.int64], shown: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
@@ -13,7 +13,7 @@ def segments(items: NDArray[np.int64], shown: NDArray[np.int64]) -> dict[str, ND
     The items shown most that together have the first quarter of all impressions are the head, those
     that have the next half the torso, the other items that were shown the tail.
 
-    Zheng et al., arXiv 2504.02137, §5.1.
+    Zheng et al., arXiv 2504.02137.
 
     Args:
         items: of the events, (N,).
