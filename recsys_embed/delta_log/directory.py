@@ -78,6 +78,7 @@ class DirectoryLog(DeltaLog):
     def acknowledge(self, replica: str, number: int, *, lineage: str) -> None:
         values = asdict(Ack(checked_lineage(lineage), number, time.time()))
         with reaching(self.path, "acknowledge in"):
+            load_record(self.path)
             path = self.path / "replicas" / f"{checked_replica(replica)}.json"
             replace_file(path, json.dumps(values).encode())
 

@@ -84,11 +84,8 @@ class DirectoryWriter(Writer):
             for path in gone:
                 path.unlink(missing_ok=True)
 
-    def close(self) -> None:
-        with self._lock:
-            if self._held >= 0:
-                os.close(self._held)
-            self._held = -1
+    def _release(self) -> None:
+        os.close(self._held)
 
 
 def _check_free(path: Path, frame: Frame) -> None:
@@ -153,6 +150,9 @@ def _taken(root: Path, record: Record | None, lineage: str, base: Base) -> tuple
     fd = os.open(_lock_path(root, new.token), os.O_RDWR | os.O_CREAT, 0o644)
     try:
         flocked(fd)
+        if record is None or record.lineage != lineage:  # or what was left would follow the base
+            for path in entries_in(root, lineage, -1).values():
+                path.unlink(missing_ok=True)
         save_record(root, new)
         _clean(root, new)
     except BaseException:

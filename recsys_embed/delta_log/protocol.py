@@ -62,6 +62,7 @@ class DeltaLog(ABC):
 
         Raises:
             InputError: for a name of anything but 1 to 64 letters, digits, `_`, `.` and `-`.
+            LogNotFoundError: if the directory of the log is gone.
             LogUnavailableError: if it cannot be recorded.
         """
 

@@ -134,10 +134,8 @@ class RedisWriter(Writer):
             except (FencedError, LogNotFoundError):
                 return
 
-    def close(self) -> None:
+    def _release(self) -> None:
         """Lets go of the lease, if the server answers; else it runs out by itself."""
-        if self._closed.is_set():
-            return
         self._closed.set()
         self._renewing.join()
         try:

@@ -48,6 +48,7 @@ class Writer(ABC):
         self._number = number
         self._last = last
         self._lock = threading.Lock()
+        self._is_closed = False
 
     @property
     def number(self) -> int:
@@ -61,7 +62,7 @@ class Writer(ABC):
         nobody knows whether it was written, and appending it again is how to find out.
 
         Raises:
-            InputError: if `number` is not `prev + 1`.
+            InputError: if `number` is not `prev + 1`, or the writer is closed.
             GapError: if the log ends before `prev`.
             DuplicateEntryError: if the log has an entry `number` with other bytes.
             FencedError: if a newer writer has taken the log.
@@ -71,6 +72,7 @@ class Writer(ABC):
         if number != prev + 1:
             raise InputError(f"number: expected {prev + 1}, behind prev = {prev}, got {number}")
         with self._lock:
+            self._refuse_closed()
             if self._is_here(number, data):
                 return
             now = max(time.time(), self._last.created_s if self._last else 0.0)
@@ -103,6 +105,7 @@ class Writer(ABC):
             FencedError, LogNotFoundError, LogUnavailableError: as `append`.
         """
         with self._lock:
+            self._refuse_closed()
             if number > base.number or base.number > self._number:
                 raise InputError(
                     f"cannot trim up to entry {number}: the snapshot {base.snapshot!r} covers entry"
@@ -119,9 +122,20 @@ class Writer(ABC):
     def _trim(self, number: int, base: Base) -> None:
         """Records the base, if it is newer, and removes entries; repeating it does no harm."""
 
-    @abstractmethod
     def close(self) -> None:
-        """Lets go of the log; the next writer need not wait."""
+        """Lets go of the log, so that the next writer need not wait; closing twice does no harm."""
+        with self._lock:
+            if not self._is_closed:
+                self._is_closed = True
+                self._release()
+
+    def _refuse_closed(self) -> None:
+        if self._is_closed:
+            raise InputError("this writer is closed; open another")
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Lets go of the log, once."""
 
     def __enter__(self) -> Self:
         return self

@@ -196,6 +196,18 @@ def test_threads_may_share_a_writer(place: Place) -> None:
     assert read_all(log) == expected(1, 4)
 
 
+def test_a_closed_writer_writes_no_more(place: Place) -> None:
+    log = place.log()
+    writer = log.open_writer(LINEAGE)
+    fill(writer, 1)
+    writer.close()
+    writer.close()
+    for refused in (lambda: fill(writer, 2), lambda: writer.trim(1, base(1))):
+        with pytest.raises(InputError, match="this writer is closed; open another"):
+            refused()
+    assert read_all(log) == expected(1, 1)
+
+
 # Lineages
 
 
@@ -223,6 +235,16 @@ def test_another_lineage_begins_the_log_anew(place: Place, number: int) -> None:
         list(reader)
     assert [entry for entry, _ in place.raw(log)] == [number + 1, number + 2]
     assert log.head().base == base(number)
+
+
+@pytest.mark.parametrize("number", [2, 5, 7])
+def test_a_lineage_that_comes_back_begins_behind_its_base(place: Place, number: int) -> None:
+    log = place.filled(5)
+    log.open_writer(OTHER).close()
+    with log.open_writer(LINEAGE, base=base(number)) as writer:
+        assert (writer.number, log.head().number, read_all(log, number)) == (number, number, [])
+        fill(writer, number + 1)
+    assert read_all(log, number) == expected(number + 1, number + 1)
 
 
 @pytest.mark.parametrize("lineage", ["", "shop", "1b4e28ba", None])

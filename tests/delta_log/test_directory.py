@@ -253,6 +253,17 @@ def test_a_directory_that_vanished_is_told(folder: Path) -> None:
             fill(writer, 2)
 
 
+def test_entries_without_their_record_do_not_follow_a_base(folder: Path) -> None:
+    log = DirectoryLog(folder)
+    with log.open_writer(LINEAGE) as writer:
+        fill(writer, 5)
+    (folder / "log.json").unlink()
+    with pytest.raises(LogNotFoundError):
+        log.acknowledge("a", 1, lineage=LINEAGE)
+    with log.open_writer(LINEAGE, base=base(3)) as writer:
+        assert (writer.number, read_all(log, 3)) == (3, [])
+
+
 def test_files_of_others_are_left_alone(folder: Path) -> None:
     others = ["notes.txt", "5.delta", "000000000005-xyz.delta", f"{5:012d}-1b4e28ba.delta.bak"]
     for name in others:
