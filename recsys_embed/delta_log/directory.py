@@ -8,13 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 from recsys_embed.delta_log.directory_files import (
-    Record,
+    Stamp,
     entries_in,
-    load_record,
     reaching,
     replace_file,
+    stamp,
 )
-from recsys_embed.delta_log.directory_writer import DirectoryWriter, take
+from recsys_embed.delta_log.directory_record import Record, load_record
+from recsys_embed.delta_log.directory_taking import take
+from recsys_embed.delta_log.directory_writer import DirectoryWriter
 from recsys_embed.delta_log.frames import HEADER_BYTES, Frame, load_frame
 from recsys_embed.delta_log.protocol import DeltaLog
 from recsys_embed.delta_log.reading import Stored
@@ -51,17 +53,27 @@ class DirectoryLog(DeltaLog):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._known: tuple[Stamp | None, Head] | None = None  # the head, and when it was read
 
     def __str__(self) -> str:
         return str(self.path)
 
     def head(self) -> Head:
         with reaching(self.path, "read"):
-            while True:
-                record = load_record(self.path)
-                numbers = entries_in(self.path, record.lineage, record.trimmed)
-                if load_record(self.path) == record:  # or it was trimmed or begun anew meanwhile
-                    return _head(record, max(numbers, default=record.trimmed))
+            known, now = self._known, stamp(self.path)
+            if known is None or now is None or known[0] != now:
+                known = (now, self._read_head())
+                self._known = known
+            return known[1]
+
+    def _read_head(self) -> Head:
+        record = load_record(self.path)
+        while True:
+            numbers = entries_in(self.path, record.lineage, record.trimmed)
+            again = load_record(self.path)
+            if again == record:
+                return _head(record, max(numbers, default=record.trimmed))
+            record = again  # it was trimmed or begun anew meanwhile
 
     def open_writer(
         self, lineage: str, *, base: Base = EMPTY, wait_s: float = 0.0, take_over: bool = False

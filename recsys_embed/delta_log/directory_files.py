@@ -10,83 +10,21 @@ root/.….writing                     a file under way, or one that was interrup
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from recsys_embed.config import from_dict, to_dict
-from recsys_embed.delta_log.state import Base
-from recsys_embed.errors import (
-    ConfigError,
-    DamagedEntryError,
-    LogNotFoundError,
-    LogUnavailableError,
-)
-from recsys_embed.snapshot.checksums import checksum
+from recsys_embed.errors import LogUnavailableError
 from recsys_embed.snapshot.directories import fsync_directory
 
-FORMAT = "recsys-embed-delta-log"
-VERSION = 1
-UNSIGNED = "0" * 16
 ENTRY = re.compile(r"(\d{12,})-([0-9a-f]{8})\.delta")
 OURS = re.compile(rf"{ENTRY.pattern}|writer-\d{{12,}}\.lock|\.(\d{{12,}}-\d+|log\.json)\.writing")
+TICK_NS = 100_000_000
+Stamp = tuple[int, ...]
 FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-@dataclass(frozen=True)
-class Record:
-    """What `log.json` says."""
-
-    lineage: str
-    token: int
-    writer: str
-    trimmed: int
-    base: Base
-
-
-def load_record(root: Path) -> Record:
-    """Reads and checks the record of a log.
-
-    Raises:
-        LogNotFoundError: if there is none.
-        DamagedEntryError: if its bytes have changed, or are of another format.
-    """
-    path = root / "log.json"
-    try:
-        text = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise LogNotFoundError(
-            f"{root} holds no delta log: expected {path}, which the first writer makes"
-        ) from None
-    try:
-        return from_dict(Record, _checked(text), "log")
-    except (ValueError, AttributeError, ConfigError) as error:
-        raise DamagedEntryError(f"{path}: {error}") from None
-
-
-def _checked(text: bytes) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(text)
-    stated = str(values.pop("checksum", None))
-    found = checksum(text.replace(stated.encode(), UNSIGNED.encode(), 1))
-    if stated != found:
-        raise ValueError(f"expected the checksum {stated}, found {found}")
-    made = (values.pop("format", None), values.pop("version", None))
-    if made != (FORMAT, VERSION):
-        raise ValueError(f"expected the format {FORMAT!r} of version {VERSION}, found {made}")
-    return values
-
-
-def save_record(root: Path, record: Record) -> None:
-    """Replaces the record of a log, durably."""
-    values = {"checksum": UNSIGNED, "format": FORMAT, "version": VERSION, **to_dict(record)}
-    text = json.dumps(values, indent=1).encode()
-    replace_file(root / "log.json", text.replace(UNSIGNED.encode(), checksum(text).encode(), 1))
 
 
 def entry_path(root: Path, number: int, lineage: str) -> Path:
@@ -100,6 +38,23 @@ def entries_in(root: Path, lineage: str, after: int) -> dict[int, Path]:
         matches = [match for file in found if (match := ENTRY.fullmatch(file.name))]
     numbers = sorted(int(match[1]) for match in matches if match[2] == lineage[:8])
     return {number: entry_path(root, number, lineage) for number in numbers if number > after}
+
+
+def stamp(root: Path) -> Stamp | None:
+    """Gives what changes whenever entries or record do; None where that is not certain.
+
+    Times of files go by ticks of some milliseconds: within one, two states look alike.
+    """
+    try:
+        stats = (root.stat(), (root / "log.json").stat())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    newest = max(found.st_mtime_ns for found in stats)
+    if abs(time.time_ns() - newest) < TICK_NS:
+        return None
+    return tuple(
+        part for found in stats for part in (found.st_ino, found.st_mtime_ns, found.st_size)
+    )
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -1,32 +1,24 @@
 """The writer of a log in a directory: how the log is taken, appended to and trimmed."""
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
 from recsys_embed.delta_log.directory_files import (
     FULL,
-    OURS,
-    Record,
     entries_in,
     entry_path,
-    flocked,
-    load_record,
     moment,
     reaching,
-    save_record,
     write_parts,
 )
+from recsys_embed.delta_log.directory_record import Record, load_record, save_record
 from recsys_embed.delta_log.frames import HEADER_BYTES, Frame, dump_frame, load_frame
 from recsys_embed.delta_log.state import Base
-from recsys_embed.delta_log.writer import Writer, identity, shown
+from recsys_embed.delta_log.writer import Writer, shown
 from recsys_embed.errors import (
     DuplicateEntryError,
     FencedError,
-    ForeignLogError,
-    LogNotFoundError,
-    WriterHeldError,
 )
 from recsys_embed.snapshot.directories import fsync_directory
 
@@ -107,82 +99,3 @@ def _save(root: Path, record: Record, gone: list[Path]) -> None:
             raise
         gone[0].unlink(missing_ok=True)
         save_record(root, record)
-
-
-def take(
-    root: Path, lineage: str, base: Base, wait_s: float, take_over: bool
-) -> tuple[int, int, str]:
-    """Makes a new writer the log's; gives the lock that it holds, its token and its identity."""
-    deadline = time.monotonic() + wait_s
-    while True:
-        with moment(root):
-            record = _record_or_none(root)
-            if take_over or record is None or not _lives(root, record.token):
-                return _taken(root, record, lineage, base)
-        if time.monotonic() >= deadline:
-            raise WriterHeldError(
-                f"{root} is held by the writer {shown(record.writer)} with token {record.token};"
-                " stop it, wait for it, or open with take_over=True to fence it off"
-            )
-        time.sleep(0.02)
-
-
-def _record_or_none(root: Path) -> Record | None:
-    try:
-        return load_record(root)
-    except LogNotFoundError:
-        return None
-
-
-def _lives(root: Path, token: int) -> bool:
-    try:
-        fd = os.open(_lock_path(root, token), os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        return not flocked(fd)
-    finally:
-        os.close(fd)
-
-
-def _taken(root: Path, record: Record | None, lineage: str, base: Base) -> tuple[int, int, str]:
-    new = _next_record(root, record, lineage, base)
-    fd = os.open(_lock_path(root, new.token), os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        flocked(fd)
-        if record is None or record.lineage != lineage:  # or what was left would follow the base
-            for path in entries_in(root, lineage, -1).values():
-                path.unlink(missing_ok=True)
-        save_record(root, new)
-        _clean(root, new)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd, new.token, new.writer
-
-
-def _next_record(root: Path, record: Record | None, lineage: str, base: Base) -> Record:
-    token = record.token + 1 if record else 1
-    if record is None or record.lineage != lineage:
-        return Record(lineage, token, identity(), base.number, base)
-    number = max(entries_in(root, lineage, record.trimmed), default=record.trimmed)
-    if number != base.number:
-        raise ForeignLogError(
-            f"{root} ends with entry {number} of this lineage, and the base covers entry"
-            f" {base.number}: what follows would be a fork; take a new lineage for it"
-        )
-    newest = base if base.snapshot else record.base
-    return replace(record, token=token, writer=identity(), base=newest)
-
-
-def _clean(root: Path, record: Record) -> None:
-    """Removes other lineages, trimmed entries, and what interrupted writers have left."""
-    entries = entries_in(root, record.lineage, record.trimmed)
-    kept = {*entries.values(), _lock_path(root, record.token)}
-    for path in list(root.iterdir()):
-        if OURS.fullmatch(path.name) and path not in kept:
-            path.unlink(missing_ok=True)
-
-
-def _lock_path(root: Path, token: int) -> Path:
-    return root / f"writer-{token:012d}.lock"

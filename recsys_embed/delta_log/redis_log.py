@@ -10,7 +10,8 @@ from recsys_embed.delta_log.frames import Frame, load_frame
 from recsys_embed.delta_log.protocol import DeltaLog
 from recsys_embed.delta_log.reading import Stored
 from recsys_embed.delta_log.redis_connection import Connection, shown_url
-from recsys_embed.delta_log.redis_writer import Keys, RedisWriter, take
+from recsys_embed.delta_log.redis_taking import Keys, take
+from recsys_embed.delta_log.redis_writer import RedisWriter
 from recsys_embed.delta_log.state import (
     EMPTY,
     Ack,

@@ -1,54 +1,23 @@
 """The writer of a log in Redis: its lease, its chunks that become an entry at once, its trim."""
 
 import threading
-import time
-from dataclasses import dataclass
 from typing import Any
 
 from recsys_embed.delta_log.frames import Frame, dump_frame
 from recsys_embed.delta_log.redis_connection import Connection
-from recsys_embed.delta_log.redis_scripts import APPEND, RENEW, TAKE, TRIM
+from recsys_embed.delta_log.redis_scripts import APPEND, RENEW, TRIM
+from recsys_embed.delta_log.redis_taking import Keys
 from recsys_embed.delta_log.state import Base
-from recsys_embed.delta_log.writer import Writer, identity, shown
+from recsys_embed.delta_log.writer import Writer, shown
 from recsys_embed.errors import (
     DuplicateEntryError,
     FencedError,
-    ForeignLogError,
     GapError,
     LogNotFoundError,
     LogUnavailableError,
-    WriterHeldError,
 )
 
 CHUNK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class Keys:
-    """The keys of a log; the braces keep them on one node of a cluster."""
-
-    name: str
-    lineage: str
-
-    @property
-    def head(self) -> str:
-        return f"recsys:{{{self.name}}}:head"
-
-    @property
-    def entries(self) -> str:
-        return f"recsys:{{{self.name}}}:entries:{self.lineage}"
-
-    @property
-    def lease(self) -> str:
-        return f"recsys:{{{self.name}}}:lease"
-
-    @property
-    def replicas(self) -> str:
-        return f"recsys:{{{self.name}}}:replicas"
-
-    @property
-    def of_scripts(self) -> list[str]:
-        return [self.head, self.entries, self.lease]
 
 
 class RedisWriter(Writer):
@@ -150,33 +119,3 @@ def _hash(frame: Frame) -> str:
 
 def _is(said: list[Any], frame: Frame) -> bool:
     return bool(said[1].decode() == _hash(frame))
-
-
-def take(
-    connection: Connection,
-    log: str,
-    keys: Keys,
-    base: Base,
-    lease_s: float,
-    wait_s: float,
-    take_over: bool,
-) -> tuple[int, int, str]:
-    """Makes a new writer the log's; gives its token, the log's last entry and its identity."""
-    deadline, writer = time.monotonic() + wait_s, identity()
-    asked = (keys.lineage, base.number, base.snapshot, writer, round(lease_s * 1000))
-    while True:
-        said = connection.script(TAKE, keys.of_scripts, *asked, int(take_over))
-        if said[0] == "OK":
-            return int(said[1]), int(said[2]), writer
-        if said[0] == "FORK":
-            raise ForeignLogError(
-                f"{log} ends with entry {said[1].decode()} of this lineage, and the base covers"
-                f" entry {base.number}: what follows would be a fork; take a new lineage for it"
-            )
-        if time.monotonic() >= deadline:
-            raise WriterHeldError(
-                f"{log} is held by the writer {shown(said[1].decode())} with token"
-                f" {said[2].decode()}; stop it, wait {lease_s:g} s for its lease, or open with"
-                " take_over=True to fence it off"
-            )
-        time.sleep(0.02)

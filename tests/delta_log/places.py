@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import redis
 
 from recsys_embed.delta_log import Base, DeltaLog, DirectoryLog, Writer, open_log
-from recsys_embed.delta_log.directory_files import entries_in, entry_path, load_record
+from recsys_embed.delta_log.directory_files import entries_in, entry_path
+from recsys_embed.delta_log.directory_record import load_record
 from recsys_embed.delta_log.frames import HEADER_BYTES
 
 LINEAGE = str(UUID(int=0x1B4E28BA_00000000_00000000_00000001))

@@ -131,6 +131,29 @@ def test_a_head_that_is_asked_for_during_a_trim_is_that_of_one_moment(
         assert (log.head().number, log.head().trimmed) == (3, 3)
 
 
+def test_an_idle_log_is_not_read_again_and_a_changed_one_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, writing = DirectoryLog(folder), DirectoryLog(folder)
+    with writing.open_writer(LINEAGE) as writer:
+        fill(writer, 2)
+        for path in (folder, folder / "log.json"):
+            os.utime(path, (1000, 1000))
+        assert log.head().number == 2
+        with monkeypatch.context() as patch:
+            patch.setattr("recsys_embed.delta_log.directory.entries_in", None)
+            assert [log.head().number for _ in range(3)] == [2, 2, 2]
+        fill(writer, 3)
+        assert log.head().number == 3
+        writer.trim(1, base(3))
+        assert log.head().trimmed == 1
+        fill(writer, 4)  # within the same tick as what was read before
+        assert log.head().number == 4
+    (folder / "log.json").unlink()
+    with pytest.raises(LogNotFoundError):
+        log.head()
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one MiB."""
@@ -230,11 +253,11 @@ def test_a_record_whose_bytes_have_changed_is_refused(folder: Path, byte: int) -
 
 
 def test_a_record_of_a_newer_format_is_refused(folder: Path) -> None:
-    from recsys_embed.delta_log import directory_files
+    from recsys_embed.delta_log import directory_record
 
     log = DirectoryLog(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(directory_files, "VERSION", 2)
+        patch.setattr(directory_record, "VERSION", 2)
         log.open_writer(LINEAGE).close()
     with pytest.raises(DamagedEntryError, match=r"version 1, found \('recsys-embed-delta-log', 2"):
         log.head()
