@@ -26,6 +26,7 @@ def test_users_and_items_share_rows_and_contexts_do_not() -> None:
     full = experiment.config_of("dlrm full", seed=2)
     assert {table.row_map for table in full.tables.values()} == {Collisionless()}
     assert full.model.kind == "dlrm"
+    assert [case.split()[0] for case in experiment.quick().cases] == ["dlrm"] * 7
 
 
 def test_claims_are_differences_over_models(tmp_path: Path) -> None:

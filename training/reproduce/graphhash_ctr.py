@@ -4,9 +4,9 @@ Wu et al., GraphHash, arXiv 2412.17245, §5. Users and apps share rows, contexts
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -63,6 +63,11 @@ class GraphHashCtr(Clicks):
         model, name = case.split()
         tables = {feature: self._table(name, feature) for feature in self.rows}
         return merged(self.variants[model], {"tables": {} if name == FULL else tables})
+
+    def quick(self) -> Self:
+        """Takes the first model and what `quickly` says."""
+        first = dict(list(self.variants.items())[:1])
+        return replace(super().quick(), variants=first)
 
     def claims(self, rows: Rows) -> Sequence[Claim]:
         """Compares GraphHash with double-frequency hashing, over all models."""
