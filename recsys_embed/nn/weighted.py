@@ -54,7 +54,11 @@ def weighted_pool(
     pooled = vectors.new_zeros(len(lengths), dim).index_add(0, bag, vectors * weights[:, None])
     if mode == "mean":
         pooled = pooled / lengths.clamp(min=1)[:, None]
-    return pooled.view(num_features, num_bags, dim).transpose(0, 1).reshape(num_bags, num_features * dim)
+    return (
+        pooled.view(num_features, num_bags, dim)
+        .transpose(0, 1)
+        .reshape(num_bags, num_features * dim)
+    )
 
 
 def joined(
