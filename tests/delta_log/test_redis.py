@@ -113,6 +113,32 @@ def test_a_pause_in_the_middle_of_an_entry_shows_no_half_of_it(
     assert read_all(log) == [*expected(1, 1), (2, data)]
 
 
+def test_a_writer_that_is_taken_over_in_the_middle_of_an_entry_leaves_none_of_it(
+    server: RedisServer, log: RedisLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = RedisLog(server.url, "shop")
+    with log.open_writer(LINEAGE) as writer:
+        fill(writer, 1)
+        run, made, taking = log._connection.script, 0, list[Writer]()
+
+        def interrupted(*arguments: object) -> list[object]:
+            nonlocal made
+            made += 1
+            if made == 3:
+                taking.append(other.open_writer(LINEAGE, base=base(1), take_over=True))
+                fill(taking[0], 2)
+            return run(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(log._connection, "script", interrupted)
+        with pytest.raises(FencedError):
+            writer.append(2, 1, content(2, 3 * CHUNK_BYTES))
+    fill(taking[0], 3)
+    taking[0].close()
+    assert read_all(log) == expected(1, 3)
+    with redis.Redis.from_url(server.url) as client:
+        assert client.xlen(f"recsys:{{shop}}:entries:{LINEAGE}") == 3 * 2
+
+
 def test_a_writer_goes_on_after_a_pause_longer_than_its_lease(server: RedisServer) -> None:
     log = RedisLog(server.url, "shop", timeout_s=0.1, lease_s=0.3)
     with log.open_writer(LINEAGE) as writer:
