@@ -53,6 +53,11 @@ void Table::end_cut(const std::shared_ptr<Cut>& cut) {
   std::erase(cuts_, cut);
 }
 
+// Apart from preserve(), so that loops over rows hold nothing of it but the question.
+void Table::preserve_in_cuts(std::uint32_t row) {
+  for (const auto& cut : cuts_) cut->preserve(row, storage_.row(row));
+}
+
 std::uint32_t Table::read_cut(Cut& cut, std::uint32_t first, std::uint32_t last, std::size_t limit,
                               const RowColumns& out, std::size_t& count) const {
   const AccessGate::Reader reader(gate_);

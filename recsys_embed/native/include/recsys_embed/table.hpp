@@ -223,8 +223,10 @@ class Table {
   void chain(std::span<const std::uint32_t> rows, std::size_t part, std::size_t parts, std::uint32_t base);
 
   void preserve(std::uint32_t row) {
-    for (const auto& cut : cuts_) cut->preserve(row, storage_.row(row));
+    if (!cuts_.empty()) [[unlikely]]
+      preserve_in_cuts(row);
   }
+  void preserve_in_cuts(std::uint32_t row);
   Facts facts(bool admission) const;  // the caller holds the gate
   void refuse_since(std::uint64_t since) const;
   std::vector<Tombstone> lost_after(ThreadPool&, std::uint64_t since);
