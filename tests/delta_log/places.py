@@ -45,7 +45,7 @@ class Place(ABC):
 
     def log(self) -> DeltaLog:
         """A log that is not begun yet; a writer's lease in it is short."""
-        return open_log(self.new(), lease_s=0.3)
+        return open_log(self.new(), lease_s=1.0)
 
     def filled(self, last: int) -> DeltaLog:
         """A log of `last` entries without a writer."""

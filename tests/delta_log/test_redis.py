@@ -140,11 +140,11 @@ def test_a_writer_that_is_taken_over_in_the_middle_of_an_entry_leaves_none_of_it
 
 
 def test_a_writer_goes_on_after_a_pause_longer_than_its_lease(server: RedisServer) -> None:
-    log = RedisLog(server.url, "shop", timeout_s=0.1, lease_s=0.3)
+    log = RedisLog(server.url, "shop", timeout_s=0.25, lease_s=1)
     with log.open_writer(LINEAGE) as writer:
         fill(writer, 1)
         server.pause()
-        time.sleep(0.5)
+        time.sleep(1.2)
         server.resume()
         with redis.Redis.from_url(server.url) as client:
             until(lambda: client.exists("recsys:{shop}:lease"))
