@@ -9,8 +9,8 @@ from recsys_embed.delta_log import open_log
 from recsys_embed.errors import LogNotFoundError
 from tests.delta_log.places import LINEAGE, base, content
 
-LEASE_S = 0.15
-SIZES = (10, 3_000_000, 1 << 20, 200_000)  # some in several chunks
+LEASE_S = 0.05
+SIZES = (10, 2_200_000, 1 << 20, 200_000)  # some in several chunks
 
 
 def planted(number: int) -> bytes:
