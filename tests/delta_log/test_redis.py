@@ -113,6 +113,33 @@ def test_a_pause_in_the_middle_of_an_entry_shows_no_half_of_it(
     assert read_all(log) == [*expected(1, 1), (2, data)]
 
 
+def test_parts_of_an_earlier_attempt_that_arrive_late_are_told_from_the_present_one(
+    server: RedisServer, log: RedisLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = content(2, 4 * CHUNK_BYTES)
+    with log.open_writer(LINEAGE) as writer:
+        fill(writer, 1)
+        server.pause()
+        with pytest.raises(LogUnavailableError):
+            writer.append(2, 1, data)
+        server.resume()
+        run, made, said = log._connection.script, 0, list[object]()
+
+        def with_late_parts(*arguments: object) -> list[object]:
+            nonlocal made
+            made += 1
+            if made == 3:  # two parts of the third attempt are there
+                for attempt, chunk in [(2, 0), (2, 1), (2, 2), (3, 0), (3, 1), (3, 3)]:
+                    place = (*arguments[:4], 2, 1, attempt, chunk)
+                    said.append(run(*place, b"late", b"", "", 1000)[0])  # type: ignore[arg-type]
+            return run(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(log._connection, "script", with_late_parts)
+        writer.append(2, 1, data)
+        assert said == ["STALE"] * 6
+    assert read_all(log) == [*expected(1, 1), (2, data)]
+
+
 def test_a_writer_that_is_taken_over_in_the_middle_of_an_entry_leaves_none_of_it(
     server: RedisServer, log: RedisLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
