@@ -62,6 +62,16 @@ def test_carving_twice_is_refused_and_seeds_differ() -> None:
     assert rows(carved.validation) == rows(planted().carve(0.3, seed=1).validation)
 
 
+def test_dealing_anew_keeps_every_pair_and_each_user_s_share() -> None:
+    whole = planted()
+    dealt = whole.deal_anew(0.25, seed=1)
+    before, after = (sorted(rows(x.train) + rows(x.test)) for x in (whole, dealt))
+    assert before == after and rows(dealt.test) != rows(whole.test)
+    assert np.bincount(dealt.test.users).tolist() == [3] * whole.num_users
+    with pytest.raises(InputError, match="before a validation part"):
+        whole.carve(0.2).deal_anew(0.25)
+
+
 def test_what_is_known_is_train_and_validation() -> None:
     whole = planted()
     assert sorted(rows(whole.carve(0.3).known)) == sorted(rows(whole.train))

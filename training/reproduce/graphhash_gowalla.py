@@ -28,6 +28,7 @@ from training.retrieval.models import LightGCN, MatrixFactorization
 from training.retrieval.ranking import rank
 
 MODELS = ("mf", "lightgcn")
+RANDOM = " random"
 GAIN, SMALLER = 2.0, 0.8
 
 
@@ -51,7 +52,7 @@ class GraphHashGowalla:
     Args:
         path: folder with train.txt and test.txt.
         fits: how each model is trained; rates and decays are the cases'.
-        chosen: rate and decay by case, "MODEL MAP", or "MODEL MAP @R" at another resolution.
+        chosen: rate and decay by case, "MODEL MAP", or "MODEL MAP random" on a random split.
         published: figures by case.
         validation: share of each user's train pairs.
         resolution: of the modularity.
@@ -84,8 +85,7 @@ class GraphHashGowalla:
     def __post_init__(self) -> None:
         known = [f"{model} {name}" for model in MODELS for name in MAPS]
         for case in self.chosen:
-            plain, _, resolution = case.partition(" @")
-            if plain not in known or not (resolution or "1").isdecimal():
+            if case.removesuffix(RANDOM) not in known:
                 raise ConfigError(f"chosen.{case!r} is no case; they are {', '.join(known)}")
             if case.split()[0] not in self.fits:
                 raise ConfigError(f"case {case!r} needs [fits.{case.split()[0]}]")
@@ -98,10 +98,10 @@ class GraphHashGowalla:
     def run(self, case: str, seed: int) -> Outcome:
         """Trains until the validation part is best; ranks the test part once."""
         torch.set_num_threads(self.threads)
-        interactions = read_parts(self.path, self.validation, self.users)
-        model_name, name, *at = case.split()
-        resolution = float(at[0].removeprefix("@")) if at else self.resolution
-        found = clusters_of(interactions, resolution, self.method, seed)
+        is_random = case.endswith(RANDOM)
+        interactions = read_parts(self.path, self.validation, self.users, is_random=is_random)
+        model_name, name = case.removesuffix(RANDOM).split()
+        found = clusters_of(interactions, self.resolution, self.method, seed)
         maps = [row_map_of(name, side, interactions.train, found, seed) for side in SIDES]
         model = self._model(model_name, maps, interactions, seed)
         config = replace(self.fits[model_name], **self.chosen[case].__dict__)
@@ -125,8 +125,8 @@ class GraphHashGowalla:
         """Compares GraphHash with double-frequency hashing, and with the full table's rows."""
         claims = []
         for case, ours in rows.items():
-            model, name, *at = case.split()
-            theirs = rows.get(" ".join([model, "double-frequency", *at]))
+            model, name = case.removesuffix(RANDOM).split()
+            theirs = rows.get(case.replace("graphhash", "double-frequency"))
             full = rows.get(f"{model} full")
             if name != "graphhash" or not theirs or not full:
                 continue

@@ -59,13 +59,21 @@ class Interactions:
                 f"a share in [0, 1) can be carved once, got {share} with"
                 f" {len(self.validation.users)} validation pairs"
             )
-        rng = np.random.default_rng(seed)
-        order = np.lexsort((rng.random(len(self.train.users)), self.train.users))
-        counts = np.bincount(self.train.users, minlength=self.num_users)
-        place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-        moved = np.zeros(len(order), bool)
-        moved[order] = place < np.repeat((counts * share).astype(np.int64), counts)
+        moved = _share_of_each(self.train.users, share, self.num_users, seed)
         return replace(self, train=self.train.only(~moved), validation=self.train.only(moved))
+
+    def deal_anew(self, share: float, seed: int = 0) -> "Interactions":
+        """Puts train and test together, and a random share of each user's pairs into the test part.
+
+        Raises:
+            InputError: if a validation part was carved before.
+        """
+        if len(self.validation.users):
+            raise InputError("pairs are dealt anew before a validation part is carved from them")
+        sides = zip(self.train, self.test, strict=True)
+        every = Pairs(*(np.concatenate(both) for both in sides))
+        moved = _share_of_each(every.users, share, self.num_users, seed)
+        return replace(self, train=every.only(~moved), test=every.only(moved))
 
     def of_users(self, number: int, items_at_least: int = 5) -> "Interactions":
         """Keeps the first users, and the items that have enough train pairs with them."""
@@ -76,6 +84,16 @@ class Interactions:
             Pairs(p.users, new[p.items]) for p in (p.only(kept[p.items]) for p in parts)
         )
         return Interactions(min(number, self.num_users), int(kept.sum()), train, validation, test)
+
+
+def _share_of_each(users: Int, share: float, num_users: int, seed: int) -> NDArray[np.bool_]:
+    """Chooses a share of each user's pairs at random, rounded down."""
+    order = np.lexsort((np.random.default_rng(seed).random(len(users)), users))
+    counts = np.bincount(users, minlength=num_users)
+    place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    chosen = np.zeros(len(order), bool)
+    chosen[order] = place < np.repeat((counts * share).astype(np.int64), counts)
+    return chosen
 
 
 def read_adjacency(folder: Path) -> Interactions:
