@@ -55,6 +55,7 @@ def test_validation_chooses_among_semantic_ids(rows: Rows) -> None:
 def test_better_means_by_more_than_a_deviation(rows: Rows) -> None:
     first, *others = claims_of(rows, ["a", "b", "c", "d"])
     assert first.is_met and first.obtained == 2
+    assert {str(claim).split(":")[0] for claim in others} == {"met", "MISSED"}
     unseen = {c.text[0]: (c.is_met, c.obtained) for c in others if "never seen" in c.text}
     assert unseen == {
         "a": (True, pytest.approx(0.05)),

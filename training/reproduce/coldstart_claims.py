@@ -1,6 +1,6 @@
 """What is claimed of semantic IDs for new items, and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,7 +15,17 @@ PAPERS = (
 )
 
 
-REASONS: Mapping[str, str] = {}
+REASONS = {
+    "hashed content": (
+        "several items share each hashed row, and an item has 11 to 133 events of training where"
+        " the paper has months of video views; a row an item (full) is better than contents on"
+        " movielens-1m alone"
+    ),
+    "online-retail prefix bigram": (
+        "256 codes validated best for prefixes, whose 65,536 pairs meet by chance on 1,024 rows;"
+        " bigrams of 16 codes have 256 values for each pair of levels"
+    ),
+}
 
 
 def claims_of(rows: Rows, sets: Sequence[str]) -> list[Claim]:
@@ -48,7 +58,7 @@ def _of_set(rows: Rows, name: str) -> list[Claim]:
         Claim(
             f"{name}, items never seen: {what}, beyond a deviation",
             ours.mean("unseen") - theirs.mean("unseen"),
-            least=max(np.nan_to_num(row.std("unseen")) for row in (ours, theirs)),
+            least=max(float(np.nan_to_num(row.std("unseen"))) for row in (ours, theirs)),
             why=why,
         ),
         Claim(f"{name}, all: {what}", ours.mean("auc") - theirs.mean("auc"), least=0.0, why=why),

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-SEGMENTS = {"head": "head", "torso": "torso", "tail": "tail", "unseen": "never seen"}
+SEGMENTS = ("head", "torso", "tail", "unseen")
 SHARES = (0.25, 0.75)  # of impressions: a quarter, a half, a quarter
 
 

@@ -21,7 +21,7 @@ from training.reproduce.coldstart_claims import claims_of
 from training.reproduce.coldstart_picture import draw_segments
 from training.reproduce.ctr import Clicks, merged, sizes
 from training.reproduce.experiment import Claim, Rows
-from training.reproduce.segments import SEGMENTS, segments
+from training.reproduce.segments import segments
 from training.splits import Parts
 from training.step import predict
 
@@ -42,7 +42,13 @@ class SemanticIdsColdstart(Clicks):
 
     kind: ClassVar[str] = "semantic-ids-coldstart"
     summary: ClassVar[str] = "rows by contents or by hashing: AUC by how often an item was seen"
-    metrics: ClassVar[Mapping[str, str]] = {"auc": "AUC", **SEGMENTS}
+    metrics: ClassVar[Mapping[str, str]] = {
+        "unseen": "AUC, never seen",
+        "auc": "all",
+        "head": "head",
+        "torso": "torso",
+        "tail": "tail",
+    }
     sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
     chosen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
