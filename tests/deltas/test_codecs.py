@@ -68,3 +68,15 @@ def test_what_a_codec_cannot_hold_is_refused_by_id(codec, value):
     weights[4500, 1] = value
     with pytest.raises(InputError, match=rf"{codec} .* id -4500, .*use fp32"):
         encode_weights(codec, weights, -np.arange(5000))
+
+
+def test_int8_does_not_wrap_around_where_its_scale_has_few_bits():
+    weights = np.uint32([[190, 3]]).view(np.float32)  # multiples of 2^-149, the least of all
+    np.testing.assert_allclose(through("int8", weights), weights, rtol=0, atol=1e-43)
+
+
+def test_int8_holds_the_largest_float():
+    largest = np.finfo(np.float32).max
+    np.testing.assert_allclose(
+        through("int8", np.float32([[largest, -largest]])), [[largest, -largest]], rtol=1e-6
+    )
