@@ -357,11 +357,18 @@ class Walk {
       for (const int again : {0, 1}) {
         ::apply(*f.table, c.read, c.open.lost, c.open.facts);
         CHECK(rows_of(*f.table) == f.expected, plan_.name, f.cursor, again);
+        CHECK(waiting_in(OpenCut(*f.table).facts) == waiting_in(c.open.facts), plan_.name, f.cursor);
       }
       CHECK(f.table->clock() == c.open.facts.clock && f.table->seq() == c.open.facts.seq, plan_.name);
       f.cursor = c.open.facts.seq;
       f.changes.reset();
     }
+  }
+
+  static std::map<std::int64_t, std::pair<std::uint32_t, std::uint32_t>> waiting_in(const Facts& facts) {
+    std::map<std::int64_t, std::pair<std::uint32_t, std::uint32_t>> out;
+    for (const auto& e : facts.filter_counts) out[e.id] = {e.count, e.last_seen};
+    return out;
   }
 
   void check_lost(const Follower& f) const {
