@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_embed.errors import InputError, SnapshotCorruptError
+from recsys_embed.array_files import read_arrays
+from recsys_embed.errors import InputError
 from recsys_embed.graphhash.clusters import Clustering, Part
-from recsys_embed.snapshot.headers import read_layout
 from recsys_embed.snapshot.layout import Tensor, layout
-from recsys_embed.snapshot.safetensors import TensorFileWriter, map_tensors
+from recsys_embed.snapshot.safetensors import TensorFileWriter
 
 SCALARS = ("resolution", "modularity", "total_weight")
 PARTS = ("users", "items")
@@ -61,12 +61,7 @@ def read_clustering(path: Path | str) -> Clustering:
         InputError: if there is none, or the file is something else.
     """
     path = Path(path)
-    try:
-        arrays = map_tensors(path, read_layout(path))
-    except FileNotFoundError:
-        raise InputError(f"expected a clustering at {path}, but there is no file") from None
-    except (OSError, SnapshotCorruptError) as error:
-        raise InputError(f"expected a clustering in {path}: {error}") from error
+    arrays = read_arrays(path, "a clustering")
     wanted = {f"{name}.{field}": dtype for name in PARTS for field, dtype in DTYPES.items()}
     wanted["scalars"] = "<f8"
     found = {name: array.dtype.str for name, array in arrays.items()}

@@ -1,7 +1,6 @@
 """A learned row map in a file of its own: safetensors with the arrays, and the config as JSON."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys_embed.array_files import read_arrays, write_arrays
 from recsys_embed.config import from_dict, to_dict
 from recsys_embed.errors import ConfigError, InputError, RecsysEmbedError
 from recsys_embed.row_maps import Learned, RowMapConfig
-from recsys_embed.snapshot.headers import read_layout
-from recsys_embed.snapshot.layout import Tensor, layout
-from recsys_embed.snapshot.safetensors import TensorFileWriter, map_tensors
 
 CONFIG = "config"
 
@@ -38,22 +35,9 @@ def write_row_map(path: Path | str, row_map: Learned) -> None:
         >>> read_row_map(path).map(np.array([20])).rows
         array([[1]])
     """
-    path = Path(path)
     config = np.frombuffer(json.dumps(to_dict(row_map)).encode(), np.uint8)
     arrays: dict[str, NDArray[Any]] = {CONFIG: config, **row_map.whole()}
-    plan = layout({name: Tensor(a.dtype, a.shape) for name, a in arrays.items()})
-    unfinished = path.with_name(f".{path.name}.writing-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with TensorFileWriter(unfinished, plan) as file:
-            for name, array in arrays.items():
-                file.append(name, array)
-            file.finish()
-        unfinished.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write the row map {path}: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_arrays(Path(path), arrays, "a row map")
 
 
 def read_row_map(path: Path | str) -> Learned:
@@ -63,14 +47,12 @@ def read_row_map(path: Path | str) -> Learned:
         InputError: if there is none, or it is damaged.
     """
     path = Path(path)
+    arrays = read_arrays(path, "a row map")
     try:
-        arrays = map_tensors(path, read_layout(path))
         values = json.loads(arrays.pop(CONFIG).tobytes())
         row_map = from_dict(_Holder, {"row_map": values}, str(path)).row_map
         if not isinstance(row_map, Learned):
             raise ConfigError(f"expected a learned row map, got {row_map.kind}")
         return row_map.with_arrays(arrays)
-    except FileNotFoundError:
-        raise InputError(f"expected a row map at {path}, but there is no file") from None
-    except (OSError, ValueError, KeyError, RecsysEmbedError) as error:
+    except (ValueError, KeyError, RecsysEmbedError) as error:
         raise InputError(f"expected a row map in {path}: {error}") from error
