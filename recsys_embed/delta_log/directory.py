@@ -25,6 +25,7 @@ from recsys_embed.delta_log.state import (
     Ack,
     Base,
     Head,
+    Start,
     checked_lineage,
     checked_replica,
     load_ack,
@@ -76,16 +77,22 @@ class DirectoryLog(DeltaLog):
             record = again  # it was trimmed or begun anew meanwhile
 
     def open_writer(
-        self, lineage: str, *, base: Base = EMPTY, wait_s: float = 0.0, take_over: bool = False
+        self,
+        lineage: str,
+        *,
+        base: Base = EMPTY,
+        number: int | None = None,
+        wait_s: float = 0.0,
+        take_over: bool = False,
     ) -> DirectoryWriter:
-        lineage = checked_lineage(lineage)
+        start = Start.of(lineage, base, number)
         with reaching(self.path, "begin or open the log"):
             make_root(self.path)
             (self.path / "replicas").mkdir(exist_ok=True)
-            lock, token, writer = take(self.path, lineage, base, wait_s, take_over)
-            number = self.head().number
-            last = next(self.frames(number - 1), None)
-            return DirectoryWriter(self.path, lock, writer, lineage, token, number, last)
+            lock, token, writer = take(self.path, start, wait_s, take_over)
+            head = self.head().number
+            last = next(self.frames(head - 1), None)
+            return DirectoryWriter(self.path, lock, writer, start.lineage, token, head, last)
 
     def acknowledge(self, replica: str, number: int, *, lineage: str) -> None:
         values = asdict(Ack(checked_lineage(lineage), number, time.time()))

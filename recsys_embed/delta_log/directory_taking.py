@@ -7,21 +7,19 @@ from pathlib import Path
 
 from recsys_embed.delta_log.directory_files import OURS, entries_in, flocked, moment
 from recsys_embed.delta_log.directory_record import Record, load_record, save_record
-from recsys_embed.delta_log.state import Base
+from recsys_embed.delta_log.state import Start
 from recsys_embed.delta_log.writer import identity, shown
 from recsys_embed.errors import ForeignLogError, LogNotFoundError, WriterHeldError
 
 
-def take(
-    root: Path, lineage: str, base: Base, wait_s: float, take_over: bool
-) -> tuple[int, int, str]:
+def take(root: Path, start: Start, wait_s: float, take_over: bool) -> tuple[int, int, str]:
     """Makes a new writer the log's; gives the lock that it holds, its token and its identity."""
     deadline = time.monotonic() + wait_s
     while True:
         with moment(root):
             record = _record_or_none(root)
             if take_over or record is None or not _lives(root, record.token):
-                return _taken(root, record, lineage, base)
+                return _taken(root, record, start)
         if time.monotonic() >= deadline:
             raise WriterHeldError(
                 f"{root} is held by the writer {shown(record.writer)} with token {record.token};"
@@ -48,13 +46,13 @@ def _lives(root: Path, token: int) -> bool:
         os.close(fd)
 
 
-def _taken(root: Path, record: Record | None, lineage: str, base: Base) -> tuple[int, int, str]:
-    new = _next_record(root, record, lineage, base)
+def _taken(root: Path, record: Record | None, start: Start) -> tuple[int, int, str]:
+    new = _next_record(root, record, start)
     fd = os.open(_lock_path(root, new.token), os.O_RDWR | os.O_CREAT, 0o644)
     try:
         flocked(fd)
-        if record is None or record.lineage != lineage:  # or what was left would follow the base
-            for path in entries_in(root, lineage, -1).values():
+        if record is None or record.lineage != new.lineage:  # or what was left would follow
+            for path in entries_in(root, new.lineage, -1).values():
                 path.unlink(missing_ok=True)
         save_record(root, new)
         _clean(root, new)
@@ -64,17 +62,15 @@ def _taken(root: Path, record: Record | None, lineage: str, base: Base) -> tuple
     return fd, new.token, new.writer
 
 
-def _next_record(root: Path, record: Record | None, lineage: str, base: Base) -> Record:
-    token = record.token + 1 if record else 1
-    if record is None or record.lineage != lineage:
-        return Record(lineage, token, identity(), base.number, base)
-    number = max(entries_in(root, lineage, record.trimmed), default=record.trimmed)
-    if number != base.number:
-        raise ForeignLogError(
-            f"{root} ends with entry {number} of this lineage, and the base covers entry"
-            f" {base.number}: what follows would be a fork; take a new lineage for it"
-        )
-    newest = base if base.snapshot else record.base
+def _next_record(root: Path, record: Record | None, start: Start) -> Record:
+    token, base = record.token + 1 if record else 1, start.base
+    if record is None or record.lineage != start.lineage:
+        start.refuse_beyond_base(str(root))
+        return Record(start.lineage, token, identity(), base.number, base)
+    head = max(entries_in(root, start.lineage, record.trimmed), default=record.trimmed)
+    if head != start.number:
+        raise ForeignLogError(start.fork(str(root), head))
+    newest = base if base.snapshot and base.number >= record.base.number else record.base
     return replace(record, token=token, writer=identity(), base=newest)
 
 

@@ -36,7 +36,13 @@ class DeltaLog(ABC):
 
     @abstractmethod
     def open_writer(
-        self, lineage: str, *, base: Base = EMPTY, wait_s: float = 0.0, take_over: bool = False
+        self,
+        lineage: str,
+        *,
+        base: Base = EMPTY,
+        number: int | None = None,
+        wait_s: float = 0.0,
+        take_over: bool = False,
     ) -> Writer:
         """Takes the log for writing; every older writer is fenced off from then on.
 
@@ -47,12 +53,15 @@ class DeltaLog(ABC):
         Args:
             lineage: uuid of the chain; a new one for a trainer that does not start from the head.
             base: the snapshot that the trainer starts from; none of it for empty tables.
+            number: the entry that the trainer's state is at, where it has made the entries behind
+                the base its own; the base's if None.
             wait_s: how long to wait for another writer to let go.
             take_over: do not ask for the other writer's leave: it is fenced.
 
         Raises:
             WriterHeldError: if another writer still holds the log.
-            ForeignLogError: if the log is of this lineage and its head is not `base.number`.
+            ForeignLogError: if the log is of this lineage and its head is not `number`.
+            InputError: if the log is of another lineage and `number` is not that of the base.
             LogUnavailableError: if it cannot be reached or written.
         """
 

@@ -17,6 +17,7 @@ from recsys_embed.delta_log.state import (
     Ack,
     Base,
     Head,
+    Start,
     checked_lineage,
     checked_replica,
     load_ack,
@@ -68,16 +69,22 @@ class RedisLog(DeltaLog):
         return Head(values["lineage"], number, token, trimmed, base, values["writer"])
 
     def open_writer(
-        self, lineage: str, *, base: Base = EMPTY, wait_s: float = 0.0, take_over: bool = False
+        self,
+        lineage: str,
+        *,
+        base: Base = EMPTY,
+        number: int | None = None,
+        wait_s: float = 0.0,
+        take_over: bool = False,
     ) -> RedisWriter:
-        lineage = checked_lineage(lineage)
-        keys = Keys(self._name, lineage)
-        token, number, writer = take(
-            self._connection, str(self), keys, base, self._lease_s, wait_s, take_over
+        start = Start.of(lineage, base, number)
+        keys = Keys(self._name, start.lineage)
+        token, head, writer = take(
+            self._connection, str(self), keys, start, self._lease_s, wait_s, take_over
         )
-        last = next(self.frames(number - 1), None)
+        last = next(self.frames(head - 1), None)
         return RedisWriter(
-            self._connection, str(self), keys, writer, self._lease_s, token, number, last
+            self._connection, str(self), keys, writer, self._lease_s, token, head, last
         )
 
     def acknowledge(self, replica: str, number: int, *, lineage: str) -> None:

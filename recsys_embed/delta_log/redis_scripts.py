@@ -4,15 +4,20 @@ KEYS are always the head (a hash), the entries (a stream) and the lease (a strin
 Each returns a word and what belongs to it; a script that refuses has changed nothing.
 """
 
-# ARGV: lineage, number of the base, its snapshot, identity, lease in ms, whether to take over ("1")
+# ARGV: lineage, number of the base, its snapshot, identity, lease in ms, whether to take over
+# ("1"), number that the writer starts at
 TAKE = """
 local held = redis.call('GET', KEYS[3])
 local head = redis.call('HMGET', KEYS[1], 'lineage', 'token', 'number')
 if held and ARGV[6] ~= '1' then return {'HELD', held, head[2] or '?'} end
 if head[1] == ARGV[1] then
-  if head[3] ~= ARGV[2] then return {'FORK', head[3]} end
-  if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'base', ARGV[2], 'snapshot', ARGV[3]) end
+  if head[3] ~= ARGV[7] then return {'FORK', head[3]} end
+  local base = redis.call('HGET', KEYS[1], 'base')
+  if ARGV[3] ~= '' and tonumber(ARGV[2]) >= tonumber(base) then
+    redis.call('HSET', KEYS[1], 'base', ARGV[2], 'snapshot', ARGV[3])
+  end
 else
+  if ARGV[7] ~= ARGV[2] then return {'BEYOND'} end
   local entries = string.sub(KEYS[2], 1, -1 - string.len(ARGV[1]))
   if head[1] then redis.call('UNLINK', entries .. head[1]) end
   redis.call('UNLINK', KEYS[2])

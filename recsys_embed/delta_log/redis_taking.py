@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from recsys_embed.delta_log.redis_connection import Connection
 from recsys_embed.delta_log.redis_scripts import TAKE
-from recsys_embed.delta_log.state import Base
+from recsys_embed.delta_log.state import Start
 from recsys_embed.delta_log.writer import identity, shown
 from recsys_embed.errors import ForeignLogError, WriterHeldError
 
@@ -42,23 +42,22 @@ def take(
     connection: Connection,
     log: str,
     keys: Keys,
-    base: Base,
+    start: Start,
     lease_s: float,
     wait_s: float,
     take_over: bool,
 ) -> tuple[int, int, str]:
     """Makes a new writer the log's; gives its token, the log's last entry and its identity."""
-    deadline, writer = time.monotonic() + wait_s, identity()
-    asked = (keys.lineage, base.number, base.snapshot, writer, round(lease_s * 1000))
+    deadline, writer, base = time.monotonic() + wait_s, identity(), start.base
+    asked = (start.lineage, base.number, base.snapshot, writer, round(lease_s * 1000))
     while True:
-        said = connection.script(TAKE, keys.of_scripts, *asked, int(take_over))
+        said = connection.script(TAKE, keys.of_scripts, *asked, int(take_over), start.number)
         if said[0] == "OK":
             return int(said[1]), int(said[2]), writer
         if said[0] == "FORK":
-            raise ForeignLogError(
-                f"{log} ends with entry {said[1].decode()} of this lineage, and the base covers"
-                f" entry {base.number}: what follows would be a fork; take a new lineage for it"
-            )
+            raise ForeignLogError(start.fork(log, int(said[1])))
+        if said[0] == "BEYOND":
+            start.refuse_beyond_base(log)
         if time.monotonic() >= deadline:
             raise WriterHeldError(
                 f"{log} is held by the writer {shown(said[1].decode())} with token"

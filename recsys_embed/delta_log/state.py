@@ -38,6 +38,50 @@ EMPTY = Base()
 
 
 @dataclass(frozen=True)
+class Start:
+    """Where a writer begins: a lineage, a snapshot, the entry that the trainer's state is at."""
+
+    lineage: str
+    base: Base
+    number: int
+
+    @classmethod
+    def of(cls, lineage: str, base: Base, number: int | None) -> "Start":
+        """Checks what a writer asks for.
+
+        Raises:
+            InputError: for a lineage that is no uuid, or a number before the base.
+        """
+        at = base.number if number is None else number
+        if at < base.number:
+            raise InputError(
+                f"number: expected at least {base.number}, which the base covers, got {at}"
+            )
+        return cls(checked_lineage(lineage), base, at)
+
+    def fork(self, log: str, head: int) -> str:
+        """Says why the chain cannot go on from here."""
+        return (
+            f"{log} ends with entry {head} of this lineage, and the trainer's state is that of"
+            f" entry {self.number}: what follows would be a fork; apply the entries between, or"
+            " take a new lineage for it"
+        )
+
+    def refuse_beyond_base(self, log: str) -> None:
+        """Refuses a new lineage that does not begin right behind its base.
+
+        Raises:
+            InputError: naming both numbers.
+        """
+        if self.number != self.base.number:
+            raise InputError(
+                f"{log} is not of lineage {self.lineage}, so that the entries up to {self.number}"
+                f" behind the base, entry {self.base.number}, are nowhere; take a snapshot, and a"
+                " new lineage with it as the base"
+            )
+
+
+@dataclass(frozen=True)
 class Head:
     """The end of a log.
 

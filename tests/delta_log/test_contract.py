@@ -220,6 +220,36 @@ def test_a_fork_under_the_same_lineage_is_refused(place: Place) -> None:
     assert read_all(log) == expected(1, 5)
 
 
+@pytest.mark.parametrize("covered", [0, 2, 5])
+def test_a_trainer_that_applied_what_is_behind_its_snapshot_goes_on_at_the_head(
+    place: Place, covered: int
+) -> None:
+    log = place.filled(5)
+    with log.open_writer(LINEAGE, base=base(3), number=5) as writer:
+        fill(writer, 6)
+    with log.open_writer(LINEAGE, base=base(covered), number=6) as writer:
+        fill(writer, 7)
+    assert read_all(log) == expected(1, 7)
+    assert log.head().base == base(max(3, covered))  # never an older one than is known
+
+
+def test_a_number_that_is_not_the_head_is_a_fork(place: Place) -> None:
+    log = place.filled(5)
+    for number in (3, 4, 6):
+        with pytest.raises(ForeignLogError, match=f"ends with entry 5 .* that of entry {number}"):
+            log.open_writer(LINEAGE, base=base(3), number=number)
+    with pytest.raises(InputError, match="expected at least 3, .* got 2"):
+        log.open_writer(LINEAGE, base=base(3), number=2)
+    assert read_all(log) == expected(1, 5)
+
+
+def test_a_new_lineage_begins_right_behind_its_base(place: Place) -> None:
+    log = place.filled(5)
+    with pytest.raises(InputError, match="entries up to 6 behind the base, entry 5, are nowhere"):
+        log.open_writer(OTHER, base=base(5), number=6)
+    assert read_all(log) == expected(1, 5)
+
+
 @pytest.mark.parametrize("number", [0, 3, 5, 9])
 def test_another_lineage_begins_the_log_anew(place: Place, number: int) -> None:
     log = place.filled(5)
