@@ -11,8 +11,9 @@ from recsys_embed import Constant, FeatureRule, Segment
 from recsys_embed.errors import ConfigError
 from recsys_embed.nn import EmbeddingBagCollection
 from recsys_embed.row_maps import RowMapConfig
+from recsys_embed.table_arguments import Missing
 from training.batches import Batch
-from training.config import RunConfig, Table
+from training.described import Described, Table
 from training.models import Inputs, Shape
 
 POOLING = {"sum": PoolingType.SUM, "mean": PoolingType.MEAN}
@@ -24,11 +25,16 @@ class Recommender(nn.Module):
     Where a table is wide, column 0 of its rows is the first-order weight and the vector follows.
     """
 
-    def __init__(self, config: RunConfig, row_maps: Mapping[str, RowMapConfig]) -> None:
+    def __init__(
+        self,
+        config: Described,
+        row_maps: Mapping[str, RowMapConfig],
+        missing: Missing = "zeros",
+    ) -> None:
         super().__init__()
         grouped = config.features_of
         self.features = [feature for group in grouped.values() for feature in group]
-        self.collection = make_collection(config, row_maps)
+        self.collection = make_collection(config, row_maps, missing)
         self.columns = [Columns.of(config, row_maps, feature) for feature in self.features]
         self.num_dense = config.num_dense
         deep = tuple(c.dim * c.chunks for c in self.columns if c.dim)
@@ -53,7 +59,7 @@ class Columns(NamedTuple):
     chunks: int
 
     @classmethod
-    def of(cls, config: RunConfig, row_maps: Mapping[str, RowMapConfig], feature: str) -> "Columns":
+    def of(cls, config: Described, row_maps: Mapping[str, RowMapConfig], feature: str) -> "Columns":
         """Gives those of a feature."""
         table = config.table_of(feature)
         row_map = row_maps[table]
@@ -73,7 +79,7 @@ class Columns(NamedTuple):
 
 
 def make_collection(
-    config: RunConfig, row_maps: Mapping[str, RowMapConfig]
+    config: Described, row_maps: Mapping[str, RowMapConfig], missing: Missing = "zeros"
 ) -> EmbeddingBagCollection:
     """Builds the tables that a config describes, with these row maps.
 
@@ -102,7 +108,7 @@ def make_collection(
             for name in grouped
         },
         seed=config.seed,
-        missing=config.train.missing,
+        missing=missing,
     )
 
 

@@ -59,7 +59,7 @@ class Session:
     def __init__(self, config: RunConfig, row_maps: Mapping[str, RowMapConfig]) -> None:
         torch.manual_seed(config.seed)
         self.config = config
-        self.model = Recommender(config, row_maps)
+        self.model = Recommender(config, row_maps, config.train.missing)
         self.optimizer = torch.optim.Adam(
             self.model.net.parameters(), lr=config.train.lr, weight_decay=config.train.weight_decay
         )

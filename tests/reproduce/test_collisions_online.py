@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from recsys_embed import Hashed
 from recsys_embed.errors import ConfigError
 from tests.training.making import config_of
-from training.config import RunConfig, Table
+from training.config import RunConfig
+from training.described import Table
 from training.events import Events
 from training.reproduce.collisions_online import CollisionsOnline
 from training.reproduce.experiment import Row

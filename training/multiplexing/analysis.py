@@ -51,7 +51,7 @@ def _of_run(folder: Path) -> Analysis:
         raise InputError(f"expected the snapshot of a run in {folder}, found one without a config")
     config: RunConfig = from_values(snapshot.extra["config"], str(folder))
     row_maps = {name: table.config.row_map for name, table in snapshot.tables.items()}
-    model = Recommender(config, row_maps)
+    model = Recommender(config, row_maps, config.train.missing)
     nn.load(snapshot.path, model, verify=False)
     events, parts = read(config)
     found = _collisions(TrainingLog(events, parts.train, config.features_of), row_maps)

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from recsys_embed import Hashed
 from recsys_embed.errors import ConfigError
-from training.config import RunConfig, Table
+from training.config import RunConfig
+from training.described import Table
 from training.events import Events
 
 
