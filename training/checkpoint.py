@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from recsys_embed.config import to_dict
 from recsys_embed.errors import ConfigError
 from recsys_embed.nn import tables_of
 from recsys_embed.snapshot import open_snapshot, write_snapshot
 from training.config import RunConfig
+from training.dense_state import Arrays, dense_arrays, load_dense
 from training.state import Position, Session
 
 # What may differ between the run that stopped and the one that goes on.
@@ -38,34 +37,18 @@ def load_checkpoint(session: Session, root: Path) -> None:
     _refuse_other_config(snapshot.extra["config"], session.config)
     collection = session.model.collection
     collection.replace_tables({name: snapshot.tables[name].restore() for name in collection.tables})
-    arrays = {name: torch.from_numpy(np.array(array)) for name, array in snapshot.dense.items()}
-    session.model.net.load_state_dict(_under("net.", arrays))
-    session.optimizer.load_state_dict(_optimizer_state(session, _under("optimizer.", arrays)))
-    torch.set_rng_state(arrays["torch_rng"])
-    session.window = [(arrays["window.logits"].numpy(), arrays["window.labels"].numpy())]
+    load_dense(session.model.net, session.optimizer, snapshot.dense)
+    window = (np.array(snapshot.dense[f"window.{name}"]) for name in ("logits", "labels"))
+    session.window = [(next(window), next(window))]
     session.position = Position(**snapshot.extra["position"])
 
 
-def _arrays(session: Session) -> dict[str, NDArray[Any]]:
-    arrays = {f"net.{k}": v.numpy() for k, v in session.model.net.state_dict().items()}
-    for number, slots in session.optimizer.state_dict()["state"].items():
-        arrays |= {f"optimizer.{number}.{slot}": value.numpy() for slot, value in slots.items()}
+def _arrays(session: Session) -> Arrays:
+    arrays = dense_arrays(session.model.net, session.optimizer)
     empty = np.zeros(0, np.float32)
     for k, name in enumerate(("logits", "labels")):
         arrays[f"window.{name}"] = np.concatenate([empty, *(pair[k] for pair in session.window)])
-    return arrays | {"torch_rng": torch.get_rng_state().numpy()}
-
-
-def _under(prefix: str, arrays: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-
-
-def _optimizer_state(session: Session, arrays: dict[str, torch.Tensor]) -> dict[str, Any]:
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in arrays.items():
-        number, slot = name.split(".", 1)
-        state.setdefault(int(number), {})[slot] = value
-    return session.optimizer.state_dict() | {"state": state}
+    return arrays
 
 
 def _refuse_other_config(saved: dict[str, Any], config: RunConfig) -> None:
