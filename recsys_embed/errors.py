@@ -88,3 +88,19 @@ class TrimmedError(DeltaLogError):
 
 class DeltaError(RecsysEmbedError):
     """A delta whose bytes are not those that were written, or that does not follow on a table."""
+
+
+class SourceError(RecsysEmbedError):
+    """A source of records that cannot go on."""
+
+
+class SourceUnavailableError(SourceError):
+    """A source whose server does not answer when it is opened or moved; try again."""
+
+
+class SourceLostError(SourceError):
+    """A source whose next records are gone: trimmed, expired or lost with their server."""
+
+
+class SpillError(RecsysEmbedError):
+    """Waiting records that cannot be put on disk."""
