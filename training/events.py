@@ -80,9 +80,9 @@ def load_events(
         InputError: for an expression that does not work, or a column that is not there.
     """
     if config.where is not None:
-        frame = frame.filter(_evaluate(frame, config.where, "events.where"))
+        frame = frame.filter(evaluated(frame, config.where, "events.where"))
     for name, sql in config.derive.items():
-        frame = frame.with_columns(_evaluate(frame, sql, f"events.derive.{name}").alias(name))
+        frame = frame.with_columns(evaluated(frame, sql, f"events.derive.{name}").alias(name))
     frame, times = _in_time_order(frame, config.time)
     past = {name: history.bags(frame, times) for name, history in config.history.items()}
     used = _used_columns(frame, features, past) | {*keep, *dense.columns}
@@ -114,7 +114,12 @@ def _bags(
     return past[column].take(origin) if column in past else feature.bags(frame, name)
 
 
-def _evaluate(frame: pl.DataFrame, sql: str, where: str) -> pl.Series:
+def evaluated(frame: pl.DataFrame, sql: str, where: str) -> pl.Series:
+    """Gives the value of an SQL expression over the columns of a frame.
+
+    Raises:
+        InputError: if it does not work, naming the place in the config.
+    """
     try:
         return frame.with_columns(pl.sql_expr(sql).alias("_value"))["_value"]
     except pl.exceptions.PolarsError as error:
@@ -126,7 +131,7 @@ def _evaluate(frame: pl.DataFrame, sql: str, where: str) -> pl.Series:
 def _in_time_order(frame: pl.DataFrame, sql: str | None) -> tuple[pl.DataFrame, NDArray[np.int64]]:
     if sql is None:
         return frame, np.zeros(len(frame), np.int64)
-    time = _evaluate(frame, sql, "events.time")
+    time = evaluated(frame, sql, "events.time")
     seconds = time.dt.epoch("s") if time.dtype.is_temporal() else time
     times = _numbers(seconds, "events.time", "a date-time or a number").astype(np.int64)
     order = np.argsort(times, kind="stable")
@@ -135,7 +140,7 @@ def _in_time_order(frame: pl.DataFrame, sql: str | None) -> tuple[pl.DataFrame, 
 
 def _labels(frame: pl.DataFrame, sql: str) -> NDArray[np.float32]:
     values = _numbers(
-        _evaluate(frame, sql, "events.label"), "events.label", "true, false or a number"
+        evaluated(frame, sql, "events.label"), "events.label", "true, false or a number"
     )
     return (values > 0).astype(np.float32)
 

@@ -9,8 +9,10 @@ from typing import Any
 class Interrupted(Exception):
     """The run was asked to stop, and has kept everything it needs to go on."""
 
-    def __init__(self, signal_number: int, step: int) -> None:
-        super().__init__(f"stopped at step {step}; --resume goes on from there")
+    def __init__(
+        self, signal_number: int, step: int, how: str = "--resume goes on from there"
+    ) -> None:
+        super().__init__(f"stopped at step {step}; {how}")
         self.signal_number = signal_number
 
 

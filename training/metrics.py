@@ -19,13 +19,21 @@ class Metrics(NamedTuple):
     events: int
 
 
-def evaluate(logits: NDArray[np.floating], labels: NDArray[np.floating]) -> Metrics:
-    """Computes every metric; `logits` and `labels` (0 or 1) have shape (n,)."""
+def evaluate(
+    logits: NDArray[np.floating],
+    labels: NDArray[np.floating],
+    weights: NDArray[np.floating] | None = None,
+) -> Metrics:
+    """Computes every metric; `logits`, `labels` (0 or 1) and `weights` have shape (n,).
+
+    Weights say how many events each stands for, where some were left out; AUC takes none of them,
+    since leaving out negatives at random does not change it.
+    """
     return Metrics(
         auc(logits, labels),
-        log_loss(logits, labels),
-        normalized_entropy(logits, labels),
-        calibration(logits, labels),
+        log_loss(logits, labels, weights),
+        normalized_entropy(logits, labels, weights),
+        calibration(logits, labels, weights),
         len(labels),
     )
 
@@ -50,7 +58,11 @@ def auc(scores: NDArray[np.floating], labels: NDArray[np.floating]) -> float:
     return (rank_sum - num_positives * (num_positives + 1) / 2) / (num_positives * num_negatives)
 
 
-def log_loss(logits: NDArray[np.floating], labels: NDArray[np.floating]) -> float:
+def log_loss(
+    logits: NDArray[np.floating],
+    labels: NDArray[np.floating],
+    weights: NDArray[np.floating] | None = None,
+) -> float:
     """Gives the mean of -log p(label), in nats; finite for every finite logit, without clipping.
 
     Example:
@@ -58,10 +70,14 @@ def log_loss(logits: NDArray[np.floating], labels: NDArray[np.floating]) -> floa
         0.6931
     """
     wide = logits.astype(np.float64)
-    return _mean(np.logaddexp(0.0, wide) - labels * wide)
+    return _mean(np.logaddexp(0.0, wide) - labels * wide, weights)
 
 
-def normalized_entropy(logits: NDArray[np.floating], labels: NDArray[np.floating]) -> float:
+def normalized_entropy(
+    logits: NDArray[np.floating],
+    labels: NDArray[np.floating],
+    weights: NDArray[np.floating] | None = None,
+) -> float:
     """Divides the log loss by that of always predicting the events' own rate; below 1 is better.
 
     He et al., Practical Lessons from Predicting Clicks on Ads (ADKDD 2014), equation 1. NaN where
@@ -71,27 +87,35 @@ def normalized_entropy(logits: NDArray[np.floating], labels: NDArray[np.floating
         >>> normalized_entropy(np.array([0.0, 0.0]), np.array([0, 1]))
         1.0
     """
-    rate = _mean(labels.astype(np.float64))
+    rate = _mean(labels.astype(np.float64), weights)
     if not 0 < rate < 1:
         return float("nan")
-    return float(log_loss(logits, labels) / -(rate * np.log(rate) + (1 - rate) * np.log1p(-rate)))
+    return float(
+        log_loss(logits, labels, weights) / -(rate * np.log(rate) + (1 - rate) * np.log1p(-rate))
+    )
 
 
-def calibration(logits: NDArray[np.floating], labels: NDArray[np.floating]) -> float:
+def calibration(
+    logits: NDArray[np.floating],
+    labels: NDArray[np.floating],
+    weights: NDArray[np.floating] | None = None,
+) -> float:
     """Divides the mean prediction by the mean label: 1 is unbiased; NaN without positives.
 
     Example:
         >>> calibration(np.array([0.0, 0.0]), np.array([0, 1]))
         1.0
     """
-    rate = _mean(labels.astype(np.float64))
+    rate = _mean(labels.astype(np.float64), weights)
     # tanh keeps the sigmoid finite for every logit
     return (
-        _mean(0.5 * (1 + np.tanh(logits.astype(np.float64) / 2))) / rate
+        _mean(0.5 * (1 + np.tanh(logits.astype(np.float64) / 2)), weights) / rate
         if rate > 0
         else float("nan")
     )
 
 
-def _mean(values: NDArray[np.float64]) -> float:
-    return float(values.mean()) if len(values) else float("nan")
+def _mean(values: NDArray[np.float64], weights: NDArray[np.floating] | None) -> float:
+    if not len(values):
+        return float("nan")
+    return float(values.mean() if weights is None else np.average(values, weights=weights))

@@ -12,16 +12,17 @@ from training.recommender import Recommender
 
 
 def train_step(
-    model: Recommender, optimizer: torch.optim.Optimizer, batch: Batch
+    model: Recommender, optimizer: torch.optim.Optimizer, batch: Batch, offset: float = 0.0
 ) -> NDArray[np.float32]:
     """Predicts, then learns; returns the log-odds (B,) from before learning.
 
-    Backward updates the tables, the optimizer the dense layers.
+    Backward updates the tables, the optimizer the dense layers. `offset` is by how much log-odds
+    are higher among the events trained on than among all, where some were left out.
     """
     model.train()
     logits = model(batch)
     optimizer.zero_grad()
-    log_loss(logits, batch.labels).backward()
+    log_loss(logits + offset, batch.labels).backward()
     optimizer.step()
     return logits.detach().numpy()
 
