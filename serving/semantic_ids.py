@@ -12,7 +12,7 @@ from recsys_embed.row_maps import SemanticId
 from recsys_embed.row_maps.combining import Mapped
 from recsys_embed.semantic_ids import PrefixIndex
 from recsys_embed.snapshot import SnapshotTable
-from recsys_embed.snapshot.table import SnapshotLookup
+from recsys_embed.snapshot.readable import SnapshotLookup
 from serving.asked import Codes, ItemQuery, Missing
 
 

@@ -8,7 +8,6 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
-#include "recsys_embed/frozen_index.hpp"
 #include "recsys_embed/table.hpp"
 
 namespace nb = nanobind;
@@ -18,6 +17,7 @@ using namespace recsys_embed;
 void bind_graph(nb::module_& m);    // bind_graph.cpp
 void bind_nearest(nb::module_& m);  // bind_nearest.cpp
 void bind_group(nb::module_& m);    // bind_group.cpp
+void bind_layers(nb::module_& m);   // bind_layers.cpp
 
 namespace {
 
@@ -441,41 +441,7 @@ NB_MODULE(_core, m) {
   bind_graph(m);
   bind_nearest(m);
   bind_group(m);
-  nb::class_<FrozenIndex>(m, "IdIndex")
-      .def(
-          "__init__",
-          [](FrozenIndex* self, In<std::int64_t> ids) {
-            const NoGil release;
-            new (self) FrozenIndex(span_of(ids));
-          },
-          "ids"_a.noconvert(), nb::keep_alive<1, 2>())
-      .def(
-          "find",
-          [](const FrozenIndex& index, In<std::int64_t> ids) {
-            std::vector<std::int64_t> out(ids.shape(0));
-            {
-              const NoGil release;
-              index.find(span_of(ids), out.data());
-            }
-            return new_array(std::move(out));
-          },
-          "ids"_a.noconvert())
-      .def(
-          "read",
-          [](const FrozenIndex& index, In<std::int64_t> ids,
-             nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu> rows,
-             nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu> out, Out<bool> found) {
-            if (out.shape(0) != ids.shape(0) || found.shape(0) != ids.shape(0) ||
-                out.shape(1) != rows.shape(1) || rows.shape(0) != index.size()) {
-              throw std::invalid_argument("ids, rows, out and found of an index's read do not fit together");
-            }
-            // Below this, handing the GIL over and back takes longer than the work.
-            std::optional<nb::gil_scoped_release> release;
-            if (ids.shape(0) > 1000) release.emplace();
-            index.read(span_of(ids), rows.data(), rows.shape(1), out.data(), found.data());
-          },
-          "ids"_a.noconvert(), "rows"_a.noconvert(), "out"_a.noconvert(), "found"_a.noconvert())
-      .def_prop_ro("num_bytes", &FrozenIndex::bytes);
+  bind_layers(m);
   nb::class_<Xxh64>(m, "Xxh64")
       .def(nb::init<>())
       .def(
