@@ -22,7 +22,7 @@ LABELS = {"impression": None, "outcome": 1.0, "event": 0.5}
 def records_of(draw: st.DrawFn) -> list[Record]:
     """Few keys and times, so that records meet, repeat, come late and in disorder."""
     types = st.sampled_from(["impression", "impression", "outcome", "outcome", "event"])
-    lines = st.tuples(types, st.integers(0, 6), st.integers(0, 12), st.booleans())
+    lines = st.tuples(types, st.integers(0, 3), st.integers(0, 12), st.booleans())
     drawn = draw(st.lists(lines, max_size=40))
     if draw(st.booleans()):
         drawn.sort(key=lambda line: line[2])
@@ -54,7 +54,7 @@ def expected(records: list[Record], events: list[Event]) -> pl.DataFrame:
     return frame.select("key", "time", label, "number", "name", "list")
 
 
-@settings(max_examples=150)
+@settings(max_examples=200)
 @given(
     records=records_of(),
     window_s=st.integers(0, 6),
@@ -104,20 +104,50 @@ def test_what_waits_beyond_the_memory_lies_on_disk_until_it_is_resolved(tmp_path
         }
     )
     joiner = Joiner(Join(window_s=n, memory_mib=1), tmp_path)
-    for start in range(0, n, 10_000):
-        assert joiner.add(frame[start : start + 10_000]).is_empty()
+    clicked = np.random.default_rng(1).permutation(n)
+    joined = []
+    for start in range(0, n, 3_000):
+        assert joiner.add(frame[start : start + 3_000]).is_empty()
+        now = clicked[(clicked < start) & (clicked % 34 == start // 3_000)]
+        joined.append(joiner.add(outcomes_of(frame[now])))
+        assert joined[-1].equals(events_of(frame[now], 1.0))
     assert joiner.spilled_bytes > frame.estimated_size() / 2
     assert 0 < len(list(tmp_path.iterdir())) < 20
-    clicked = np.random.default_rng(1).permutation(n)[: n // 2]
-    outcomes = frame[clicked].with_columns(
-        type=pl.lit("outcome"), label=pl.lit(1.0, pl.Float32), words=None
-    )
-    joined = joiner.add(outcomes.with_columns(pl.col("words").cast(pl.List(pl.String))))
-    wanted = frame[clicked].with_columns(label=pl.lit(1.0, pl.Float32))
-    assert joined.equals(wanted.select("key", "time", "label", "words"))
-    rest = joiner.finish()
-    assert rest["key"].to_list() == sorted(set(frame["key"]) - set(joined["key"]), key=int)
+    left = frame.join(pl.concat(joined), on="key", how="anti", maintain_order="left")
+    assert 0 < len(left) < n
+    assert joiner.finish().equals(events_of(left, 0.0))
     assert joiner.spilled_bytes == 0 and not list(tmp_path.iterdir())
+
+
+def outcomes_of(shown: pl.DataFrame) -> pl.DataFrame:
+    return shown.with_columns(
+        type=pl.lit("outcome"),
+        label=pl.lit(1.0, pl.Float32),
+        words=pl.lit(None, pl.List(pl.String)),
+    )
+
+
+def events_of(shown: pl.DataFrame, label: float) -> pl.DataFrame:
+    return shown.select("key", "time", pl.lit(label, pl.Float32).alias("label"), "words")
+
+
+def test_a_key_used_again_waits_its_own_time_and_a_restored_watermark_counts(
+    tmp_path: Path,
+) -> None:
+    records = [
+        Record("outcome", "a", 0.0, 1.0),
+        Record("impression", "a", 1.0, None),
+        Record("outcome", "a", 4.0, 1.0),
+        Record("event", "b", 8.0, 0.0),  # ends the wait of an outcome of time 0, not of time 4
+        Record("impression", "a", 8.0, None),
+        Record("impression", "c", 2.0, None),  # too late to wait
+    ]
+    joiner = Joiner(Join(5), tmp_path / "first")
+    assert joiner.add(frame_of(records[:5]))["label"].to_list() == [1, 0, 1]
+    restored = Joiner(Join(5), tmp_path / "second")
+    restored.restore(joiner.state())
+    assert restored.add(frame_of(records[5:], 5))["key"].to_list() == ["c"]
+    assert restored.watermark == 8 and restored.counts.missing == 1
 
 
 def test_a_new_joiner_clears_what_a_killed_one_left(tmp_path: Path) -> None:
