@@ -13,15 +13,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from matplotlib.figure import Figure
 
-from training.config import RunConfig, from_values
-from training.events import Events
+from training.config import RunConfig
 from training.metrics import auc, log_loss
-from training.reproduce.ctr import merged, nested, read_once, sizes
+from training.reproduce.ctr import sizes
 from training.reproduce.drawing import over_size
 from training.reproduce.experiment import Claim, Outcome, Rows
 from training.reproduce.prequential import prequential
 from training.reproduce.row_rules import Rule, ruled
-from training.splits import Parts
+from training.reproduce.streams import stream_config, stream_data
 
 MIB = 2**20
 
@@ -63,7 +62,7 @@ class CollisionsOnline:
         """Learns through the whole log; measures the predictions of its test part."""
         stream, rule = case.split()
         plain = self.config_of(stream, seed)
-        events, parts = self._data(plain)
+        events, parts = stream_data(plain, self.events)
         config, shared = ruled(plain, self.rules[rule], events, self.large)
         done = prequential(config, events, parts)
         labels = events.labels[np.concatenate(parts)]
@@ -83,18 +82,7 @@ class CollisionsOnline:
         Raises:
             ConfigError: for values that a `RunConfig` refuses.
         """
-        values = merged(self.streams[stream], {"name": stream, "seed": seed})
-        for path in self.seeded:
-            if path.split(".")[1] in values.get(path.split(".")[0], {}):
-                values = merged(values, nested(path, seed))
-        return from_values(values, stream)
-
-    def _data(self, config: RunConfig) -> tuple[Events, Parts]:
-        what = (config.data, config.events, config.features, config.split)
-        events, parts = read_once(repr(what), config)
-        if self.events:
-            parts = Parts(*(part[: self.events // len(parts)] for part in parts))
-        return events, parts
+        return stream_config(self.streams, stream, seed, self.seeded)
 
     def quick(self) -> Self:
         """Takes few events."""

@@ -19,6 +19,8 @@ MODULES = {
     "unified-frappe": "UnifiedFrappe",
     "semantic-ids-coldstart": "SemanticIdsColdstart",
     "collisions-online": "CollisionsOnline",
+    "sync-interval": "SyncInterval",
+    "fault-tolerance": "FaultTolerance",
 }
 
 
