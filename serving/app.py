@@ -1,5 +1,6 @@
 """The application: which routes there are, and what is open while it runs."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,10 +12,13 @@ from starlette.routing import BaseRoute
 import recsys_embed
 from serving import documentation as docs
 from serving import routes
+from serving.following import Follower
 from serving.lean import LeanAPI, LeanRoute
 from serving.lookup import LookupService
+from serving.metrics import Metrics
 from serving.settings import Settings
 from serving.state import State
+from serving.tally import PUBLISH_EVERY_S
 
 SUMMARY = "Embeddings of a snapshot, by id. Every answer names the snapshot it comes from."
 
@@ -34,24 +38,47 @@ def route_list() -> list[BaseRoute]:
     ]
 
 
+@asynccontextmanager
+async def following(follower: Follower, metrics: Metrics) -> AsyncIterator[None]:
+    """Follows a log meanwhile, and tells the siblings how it goes."""
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(PUBLISH_EVERY_S)
+            metrics.publish()
+
+    follower.start()
+    telling = asyncio.create_task(tell())
+    yield
+    telling.cancel()
+    await run_in_threadpool(follower.stop)
+
+
 def create_app(
     settings: Settings,
     open_service: Callable[[Path], LookupService] = LookupService.open,
     counts: Path | None = None,
+    settled: Callable[[], None] = lambda: None,
 ) -> LeanAPI:
-    """Builds the application; the snapshot is opened when it starts, and served until it stops.
+    """Builds the application; when it starts, the snapshot is opened or the log followed.
 
     Args:
         settings: what the server was told.
         open_service: makes the service of a snapshot, in a thread; may raise SnapshotError.
         counts: a folder by which several workers share their counters.
+        settled: called once a log that is followed has given something to serve.
     """
-    state = State(settings, counts)
+    state = State(settings, counts, settled)
 
     @asynccontextmanager
     async def lifespan(app: LeanAPI) -> AsyncIterator[None]:
-        state.service = await run_in_threadpool(open_service, settings.snapshot)
-        yield
+        if state.follower is None:
+            assert settings.snapshot is not None, "neither a snapshot nor a log"
+            state.service = await run_in_threadpool(open_service, settings.snapshot)
+            yield
+        else:
+            async with following(state.follower, state.metrics):
+                yield
         state.service = None
         state.metrics.publish()
 

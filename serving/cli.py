@@ -1,6 +1,7 @@
 """`recsys-serve`: checks what it was told and the snapshot, then serves until told to stop."""
 
 import atexit
+import contextlib
 import gc
 import signal
 import socket
@@ -16,7 +17,8 @@ import uvicorn
 from uvicorn.config import LOGGING_CONFIG, STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from recsys_embed.errors import ConfigError, SnapshotError
+from recsys_embed.delta_log import open_log
+from recsys_embed.errors import ConfigError, InputError, SnapshotError
 from recsys_embed.snapshot import open_snapshot
 from serving.app import create_app
 from serving.lookup import LookupService
@@ -27,23 +29,33 @@ BACKLOG = 2048
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serves a snapshot; exits with 2 and one sentence if it cannot, with 0 when told to stop."""
+    """Serves until told to stop; exits with 2 and one sentence if it cannot, else with 0."""
     try:
         settings = Settings.read(sys.argv[1:] if arguments is None else arguments)
-        found = open_snapshot(settings.snapshot, verify=True)
+        settings, what = _checked(settings)
         listening = _listen(settings)
-    except (ConfigError, SnapshotError) as error:
+    except (ConfigError, InputError, SnapshotError) as error:
         sys.stderr.write(f"recsys-serve: {error}\n")
         sys.exit(BAD_START)
-    # all workers serve the snapshot that was checked, also one started after a newer save
-    settings = settings.model_copy(update={"snapshot": found.path})
     host, port = listening.getsockname()[:2]
+    settings = settings.model_copy(update={"port": port})
     print(
         f"recsys-serve decided:\n{settings.decided()}\n"
-        f"recsys-serve answers from snapshot {found.version_id} on http://{host}:{port}",
+        f"recsys-serve answers from {what} on http://{host}:{port}",
         flush=True,
     )
     _serve(settings, listening)
+
+
+def _checked(settings: Settings) -> tuple[Settings, str]:
+    """Checks what is to be served, as far as it is there already, and names it."""
+    if settings.follow is not None:
+        with contextlib.closing(open_log(settings.follow)) as log:
+            return settings, f"what follows {log}"
+    assert settings.snapshot is not None  # as the settings were checked
+    found = open_snapshot(settings.snapshot, verify=True)
+    # all workers serve the snapshot that was checked, also one started after a newer save
+    return settings.model_copy(update={"snapshot": found.path}), f"snapshot {found.version_id}"
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -68,7 +80,7 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
 
 def _config(settings: Settings, counts: Path | None) -> uvicorn.Config:
     return uvicorn.Config(
-        partial(create_app, settings, _open_to_stay, counts),
+        partial(create_app, settings, _open_to_stay, counts, _stay),
         factory=True,
         workers=settings.workers,
         backlog=BACKLOG,
@@ -83,9 +95,13 @@ def _config(settings: Settings, counts: Path | None) -> uvicorn.Config:
 
 def _open_to_stay(path: Path) -> LookupService:
     service = LookupService.open(path, verify=False)  # main() has checked the files
+    _stay()
+    return service
+
+
+def _stay() -> None:
     gc.freeze()  # what is loaded now stays; the collector need not walk it again and again
     atexit.register(gc.unfreeze)  # else the native core reports at the end that things were left
-    return service
 
 
 def _logging(settings: Settings) -> dict[str, Any]:

@@ -2,11 +2,20 @@
 
 from recsys_embed.config import to_dict
 from recsys_embed.row_maps import SemanticId
-from recsys_embed.snapshot import SnapshotTable
-from serving.responses import SemanticIdsInfo, TableInfo
+from recsys_embed.snapshot import ReadableTable
+from serving.following import Follower
+from serving.responses import Following, SemanticIdsInfo, TableInfo
 
 
-def table_info(name: str, table: SnapshotTable) -> TableInfo:
+def following_info(follower: Follower | None) -> Following | None:
+    """Describes what is followed, if anything is."""
+    if follower is None:
+        return None
+    standing = follower.standing
+    return Following.model_validate(standing, from_attributes=True)
+
+
+def table_info(name: str, table: ReadableTable) -> TableInfo:
     """Describes the table of that name."""
     config = table.config
     return TableInfo(

@@ -1,4 +1,4 @@
-"""The lookup itself: ids in, vectors out, one snapshot an answer. Knows nothing of HTTP."""
+"""The lookup itself: ids in, vectors out, one moment an answer. Knows nothing of HTTP."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsys_embed.config import near
 from recsys_embed.errors import InputError, RecsysEmbedError
 from recsys_embed.row_maps import SemanticId
-from recsys_embed.snapshot import Snapshot, SnapshotTable, open_snapshot
+from recsys_embed.snapshot import ReadableTable, Snapshot, open_snapshot
 from serving.asked import Answer, ItemQuery, Missing, Query
 from serving.semantic_ids import Items, ReverseIndexes, codes_of, lookup_codes
 
@@ -41,18 +41,30 @@ class MissingIdsError(RecsysEmbedError):
 
 
 class LookupService:
-    """Answers queries from one snapshot, which never changes; any number of threads may ask.
+    """Answers queries from tables at one moment, which never change; any number of threads may ask.
 
-    Attributes:
-        version: names the snapshot; no two have the same.
-        created: when it was taken, in seconds since the epoch.
+    Args:
+        tables: by name.
+        version: names the moment; no two have the same.
+        created: when it was, in seconds since the epoch.
+        reverse: what was found out about the tables' row maps, kept from one moment to the next.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self.version = snapshot.version_id
-        self.created = datetime.fromisoformat(snapshot.manifest["created"]).timestamp()
-        self._reverse = ReverseIndexes()
+    def __init__(
+        self,
+        tables: Mapping[str, ReadableTable],
+        version: str,
+        created: float,
+        reverse: ReverseIndexes | None = None,
+    ) -> None:
+        self.tables, self.version, self.created = tables, version, created
+        self._reverse = reverse or ReverseIndexes()
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """Answers from a snapshot."""
+        created = datetime.fromisoformat(snapshot.manifest["created"]).timestamp()
+        return cls(snapshot.tables, snapshot.version_id, created)
 
     @classmethod
     def open(cls, path: Path, *, verify: bool = True) -> Self:
@@ -61,19 +73,26 @@ class LookupService:
         Raises:
             SnapshotError: if there is no snapshot at `path` that can be read.
         """
-        service = cls(open_snapshot(path, verify=verify))
-        for name in service.tables:
-            service.lookup(Query(name, np.zeros(1, np.int64), "zeros"))
-            if isinstance(row_map := service.table(name).config.row_map, SemanticId):
-                service.lookup(ItemQuery(name, contents=[[0.0] * row_map.codebooks.width]))
+        service = cls.of(open_snapshot(path, verify=verify))
+        service.warm_up()
         return service
 
-    @property
-    def tables(self) -> Mapping[str, SnapshotTable]:
-        """The snapshot's tables by name."""
-        return self.snapshot.tables
+    def warm_up(self) -> None:
+        """Asks every table once.
 
-    def table(self, name: str) -> SnapshotTable:
+        Raises:
+            SnapshotCorruptError: if a table cannot be asked.
+        """
+        for name in self.tables:
+            self.lookup(Query(name, np.zeros(1, np.int64), "zeros"))
+            if isinstance(row_map := self.table(name).config.row_map, SemanticId):
+                self.lookup(ItemQuery(name, contents=[[0.0] * row_map.codebooks.width]))
+
+    def later(self, tables: Mapping[str, ReadableTable], version: str, created: float) -> Self:
+        """Gives the service of the same tables, with the same row maps, at a later moment."""
+        return type(self)(tables, version, created, self._reverse)
+
+    def table(self, name: str) -> ReadableTable:
         """Finds a table by name.
 
         Raises:
@@ -123,7 +142,7 @@ class LookupService:
         return self._reverse.items(self.table(table), prefix, limit)
 
 
-def _refuse_other_feature(table: SnapshotTable, feature: str) -> None:
+def _refuse_other_feature(table: ReadableTable, feature: str) -> None:
     names = [rule.name for rule in table.config.features]
     if feature not in names:
         raise UnknownFeatureError(
@@ -132,7 +151,7 @@ def _refuse_other_feature(table: SnapshotTable, feature: str) -> None:
 
 
 def _refuse_other_width(
-    table: SnapshotTable, feature: str | None, missing: NDArray[np.float32]
+    table: ReadableTable, feature: str | None, missing: NDArray[np.float32]
 ) -> None:
     config = table.config
     width = config.vector_dim(config.features[0].name if feature is None else feature)

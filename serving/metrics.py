@@ -1,7 +1,7 @@
 """What is counted, under which name; one scrape covers all workers of a server."""
 
 from collections.abc import Callable, Iterator
-from itertools import accumulate
+from itertools import accumulate, repeat
 from pathlib import Path
 from time import time
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from serving.asked import Answer
+from serving.following.standing import Standing
 from serving.lookup import LookupService
 from serving.tally import Rows, Tally
 
@@ -44,18 +45,47 @@ HISTOGRAMS = {
 INFLIGHT = "recsys_inflight"
 
 
+class Followed(NamedTuple):
+    help: str
+    value: Callable[[Standing], float]
+    is_counter: bool = False
+
+
+FOLLOWED = {
+    "recsys_follow_entry": Followed("last entry applied", lambda s: s.number),
+    "recsys_follow_lag_entries": Followed("entries yet to apply", lambda s: s.lag_entries),
+    "recsys_follow_lag_seconds": Followed(
+        "how long something may have been waiting", lambda s: s.lag_seconds
+    ),
+    "recsys_follow_degraded": Followed(
+        "1 while something keeps it from following", lambda s: float(s.reason is not None)
+    ),
+    "recsys_follow_layers": Followed("layers over the snapshot", lambda s: s.layers),
+    "recsys_follow_layer_bytes": Followed("memory of the layers", lambda s: s.layer_bytes),
+    "recsys_follow_entries_applied": Followed("entries applied", lambda s: s.applied, True),
+    "recsys_follow_resyncs": Followed(
+        "times begun anew from a snapshot", lambda s: s.resyncs, True
+    ),
+}
+GAUGES = [INFLIGHT, *(name for name, family in FOLLOWED.items() if not family.is_counter)]
+
+
 class Metrics(Collector):
     """The counters of one worker, exposed with those of its siblings.
 
     Args:
         service: gives what is in service now.
         folder: where the workers of one server share their counts; None for a single one.
+        standing: gives where the follower stands now, if there is one.
     """
 
     def __init__(
-        self, service: Callable[[], LookupService | None], folder: Path | None = None
+        self,
+        service: Callable[[], LookupService | None],
+        folder: Path | None = None,
+        standing: Callable[[], Standing | None] = lambda: None,
     ) -> None:
-        self._service = service
+        self._service, self._standing = service, standing
         self._tally = Tally(folder)
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -88,6 +118,7 @@ class Metrics(Collector):
 
     def publish(self) -> None:
         """Leaves the counts to the siblings, for good."""
+        self._note_standing()
         self._tally.publish()
 
     def exposition(self) -> bytes:
@@ -95,7 +126,8 @@ class Metrics(Collector):
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        rows = self._tally.total(gauges=[INFLIGHT])
+        self._note_standing()
+        rows = self._tally.total(GAUGES)
         for name, (text, labels) in COUNTERS.items():
             counter = CounterMetricFamily(name, text, labels=labels)
             for key in _keys(rows, name):
@@ -104,10 +136,17 @@ class Metrics(Collector):
         for name, histogram in HISTOGRAMS.items():
             yield _histogram(name, histogram, rows)
         yield GaugeMetricFamily(INFLIGHT, "requests being answered", rows.get((INFLIGHT,), [0])[0])
+        if self._standing() is not None:
+            yield from map(_followed, FOLLOWED, FOLLOWED.values(), repeat(rows))
         yield from self._facts()
 
+    def _note_standing(self) -> None:
+        if (standing := self._standing()) is not None:
+            for name, family in FOLLOWED.items():
+                self._tally.set((name, standing.replica), family.value(standing))
+
     def _facts(self) -> Iterator[Metric]:
-        """Describes the snapshot in service, the same in every worker."""
+        """Describes what is in service, the same in every worker that does not follow."""
         version = GaugeMetricFamily(
             "recsys_active_version", "1 for the version served", labels=["table", "version"]
         )
@@ -134,3 +173,11 @@ def _histogram(name: str, histogram: Histogram, rows: Rows) -> Metric:
         buckets = list(zip(edges, accumulate(counts), strict=True))
         family.add_metric(key[1:], buckets, sum_value=total)
     return family
+
+
+def _followed(name: str, family: Followed, rows: Rows) -> Metric:
+    kind = CounterMetricFamily if family.is_counter else GaugeMetricFamily
+    metric = kind(name, family.help, labels=["replica"])
+    for key in _keys(rows, name):
+        metric.add_metric(key[1:], rows[key][0])
+    return metric

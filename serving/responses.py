@@ -91,6 +91,22 @@ class ItemsResponse(Told):
     snapshot_version: str
 
 
+class Following(Told):
+    """What a server follows, and where it stands."""
+
+    log: str
+    replica: str = Field(description="its name in the log")
+    lineage: str
+    number: int = Field(description="the entry that is served")
+    base: int = Field(description="the entry of the snapshot beneath")
+    snapshot: str = Field(description="where that snapshot is")
+    layers: int
+    layer_bytes: int
+    lag_entries: int
+    lag_seconds: float = Field(description="how long something may have been waiting")
+    reason: str | None = Field(description="what keeps it from going on; null while nothing does")
+
+
 class InfoResponse(Told):
     """What this server is and what it allows."""
 
@@ -101,6 +117,7 @@ class InfoResponse(Told):
     formats: list[str]
     max_ids: int
     max_body_bytes: int
+    following: Following | None = Field(description="null where one snapshot is served")
 
 
 class LiveResponse(Told):
@@ -112,8 +129,15 @@ class LiveResponse(Told):
 class ReadyResponse(Told):
     """The process can answer lookups."""
 
-    status: Literal["ready"] = "ready"
+    status: Literal["ready", "degraded"] = Field(
+        default="ready", description="degraded: what is served stays as it is, reason says why"
+    )
     snapshot_version: str
+    reason: str | None = Field(
+        default=None, description="null while nothing keeps it from following"
+    )
+    lag_entries: int = Field(default=0, description="entries of the log that it has yet to apply")
+    lag_seconds: float = Field(default=0.0, description="how long something may have been waiting")
 
 
 class Problem(BaseModel):

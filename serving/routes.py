@@ -12,7 +12,7 @@ from starlette.responses import Response
 import recsys_embed
 from serving.asked import Answer, ItemQuery, Query
 from serving.bodies import UnsupportedContentError, content_of, header, read_body
-from serving.describing import table_info
+from serving.describing import following_info, table_info
 from serving.errors import NotReadyError
 from serving.formats import (
     JSON,
@@ -48,8 +48,15 @@ def service_of(request: Request) -> LookupService:
     """
     service: LookupService | None = request.scope["service"]
     if service is None:
-        raise NotReadyError("no snapshot is loaded yet; ask /readyz and try again")
+        raise NotReadyError(_why_not(request.scope["serving"]))
     return service
+
+
+def _why_not(state: State) -> str:
+    why = "no snapshot is loaded yet; ask /readyz and try again"
+    if state.follower is not None and state.follower.standing.reason is not None:
+        why = f"{why}; what keeps it: {state.follower.standing.reason}"
+    return why
 
 
 async def lookup_table(request: Request, table: TableName) -> Response:
@@ -140,6 +147,7 @@ async def info(request: Request) -> InfoResponse:
         formats=list(ONE_TABLE),
         max_ids=settings.max_ids,
         max_body_bytes=settings.max_body_bytes,
+        following=following_info(request.scope["serving"].follower),
     )
 
 
@@ -149,8 +157,18 @@ async def live(request: Request) -> LiveResponse:
 
 
 async def ready(request: Request) -> ReadyResponse:
-    """Answers 200 once lookups will be answered, 503 before."""
-    return ReadyResponse(snapshot_version=service_of(request).version)
+    """Answers 200 once lookups will be answered, 503 before; degraded ones are answered as well."""
+    version, follower = service_of(request).version, request.scope["serving"].follower
+    if follower is None:
+        return ReadyResponse(snapshot_version=version)
+    standing = follower.standing
+    return ReadyResponse(
+        status="ready" if standing.reason is None else "degraded",
+        snapshot_version=version,
+        reason=standing.reason,
+        lag_entries=standing.lag_entries,
+        lag_seconds=standing.lag_seconds,
+    )
 
 
 async def metrics(request: Request) -> Response:

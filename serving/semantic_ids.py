@@ -11,8 +11,7 @@ from recsys_embed.errors import InputError, RecsysEmbedError
 from recsys_embed.row_maps import SemanticId
 from recsys_embed.row_maps.combining import Mapped
 from recsys_embed.semantic_ids import PrefixIndex
-from recsys_embed.snapshot import SnapshotTable
-from recsys_embed.snapshot.readable import SnapshotLookup
+from recsys_embed.snapshot import ReadableTable, SnapshotLookup
 from serving.asked import Codes, ItemQuery, Missing
 
 
@@ -28,7 +27,7 @@ class Items(NamedTuple):
     total: int
 
 
-def semantic_map(table: SnapshotTable) -> SemanticId:
+def semantic_map(table: ReadableTable) -> SemanticId:
     """Gives the row map of a table that has semantic IDs.
 
     Raises:
@@ -43,7 +42,7 @@ def semantic_map(table: SnapshotTable) -> SemanticId:
     )
 
 
-def codes_of(table: SnapshotTable, query: ItemQuery) -> Codes:
+def codes_of(table: ReadableTable, query: ItemQuery) -> Codes:
     """Gives the semantic IDs of the items asked for, (N, L).
 
     Raises:
@@ -58,7 +57,7 @@ def codes_of(table: SnapshotTable, query: ItemQuery) -> Codes:
     return row_map.encode(np.array(query.contents, np.float32))
 
 
-def lookup_codes(table: SnapshotTable, codes: Codes, missing: Missing) -> SnapshotLookup:
+def lookup_codes(table: ReadableTable, codes: Codes, missing: Missing) -> SnapshotLookup:
     """Reads the vectors of items by their semantic IDs, without what is particular to an id.
 
     Raises:
@@ -93,10 +92,10 @@ class ReverseIndexes:
     """
 
     def __init__(self) -> None:
-        self._built: dict[SnapshotTable, PrefixIndex] = {}
+        self._built: dict[int, PrefixIndex] = {}  # by row map, which all versions of a table share
         self._lock = threading.Lock()
 
-    def items(self, table: SnapshotTable, prefix: Sequence[int], limit: int) -> Items:
+    def items(self, table: ReadableTable, prefix: Sequence[int], limit: int) -> Items:
         """Gives the first `limit` items whose semantic IDs begin with the codes, in their order.
 
         Raises:
@@ -110,12 +109,12 @@ class ReverseIndexes:
                 f"prefix: expected up to {row_map.levels} codes in [0, {row_map.codes_per_level}),"
                 f" got {len(prefix)}: {', '.join(map(str, prefix))}"
             )
-        found = self._index(table, row_map).items(prefix)
+        found = self._index(row_map).items(prefix)
         first = found[:limit]
         return Items(first, row_map.codes_of(first), len(found))
 
-    def _index(self, table: SnapshotTable, row_map: SemanticId) -> PrefixIndex:
+    def _index(self, row_map: SemanticId) -> PrefixIndex:
         with self._lock:
-            if table not in self._built:
-                self._built[table] = PrefixIndex(row_map.array("ids"), row_map.array("codes"))
-            return self._built[table]
+            if id(row_map) not in self._built:
+                self._built[id(row_map)] = PrefixIndex(row_map.array("ids"), row_map.array("codes"))
+            return self._built[id(row_map)]

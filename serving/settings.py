@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from recsys_embed.delta_log.state import checked_replica
 from recsys_embed.errors import ConfigError
 
 PREFIX = "RECSYS_SERVE_"
@@ -26,7 +27,15 @@ class Settings(BaseSettings):
         cli_hide_none_type=True,
     )
 
-    snapshot: Path = Field(description="a snapshot, or a folder of them: the newest complete one")
+    snapshot: Path | None = Field(
+        None, description="a snapshot, or a folder of them: the newest complete one"
+    )
+    follow: str | None = Field(
+        None, description="a delta log to follow: its directory, or redis://host:port/NAME"
+    )
+    replica: str | None = Field(
+        None, description="the name in the log to follow; of host and port if not given"
+    )
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(8000, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
     workers: int = Field(
@@ -58,9 +67,11 @@ class Settings(BaseSettings):
         """
         _refuse_unknown_variables()
         try:
-            return cls(_cli_parse_args=arguments)  # type: ignore[call-arg]
+            settings = cls(_cli_parse_args=arguments)  # type: ignore[call-arg]
         except ValidationError as error:
             raise ConfigError("; ".join(_sentence(e) for e in error.errors())) from None
+        _refuse_unserviceable(settings)
+        return settings
 
     def decided(self) -> str:
         """Lists every setting with its value and whether it was given, one a line."""
@@ -84,6 +95,17 @@ def _refuse_unknown_variables() -> None:
 def _sentence(error: Any) -> str:
     name = str(error["loc"][0])
     flag, variable = "--" + name.replace("_", "-"), PREFIX + name.upper()
-    if error["type"] == "missing":
-        return f"{flag} (or {variable}) is needed: {Settings.model_fields[name].description}"
     return f"{flag} (or {variable}): {error['msg'].lower()}, got {error['input']!r}"
+
+
+def _refuse_unserviceable(settings: Settings) -> None:
+    if settings.snapshot is None and settings.follow is None:
+        what = Settings.model_fields["snapshot"].description
+        raise ConfigError(
+            f"--snapshot (or {PREFIX}SNAPSHOT) is needed: {what}; or --follow LOG (or"
+            f" {PREFIX}FOLLOW)"
+        )
+    if settings.replica is not None:
+        if settings.follow is None:
+            raise ConfigError("--replica: expected --follow LOG as well, which it is a name in")
+        checked_replica(settings.replica)

@@ -33,6 +33,10 @@ class Tally:
             row = self.rows[key] = [0]
         row[0] += amount
 
+    def set(self, key: Key, value: float) -> None:
+        """Sets the one number of a gauge."""
+        self.rows[key] = [value]
+
     def observe(self, key: Key, bounds: tuple[float, ...], value: float) -> None:
         """Adds to a histogram: a count for each bound and for all above, then the sum."""
         row = self.rows.get(key)

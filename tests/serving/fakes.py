@@ -57,7 +57,7 @@ def table_of(name: str, dim: int, ids: list[int], seed: int = 0) -> FakeTable:
 
 
 def service_of(*tables: FakeTable) -> LookupService:
-    return LookupService(FakeSnapshot({t.config.name: t for t in tables}))  # type: ignore[arg-type]
+    return LookupService.of(FakeSnapshot({t.config.name: t for t in tables}))  # type: ignore[arg-type]
 
 
 class Opener:
