@@ -28,6 +28,8 @@ from training.train import read, row_maps_of
 EVENTS, ONLINE = 1500, 1200
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 INTERVALS = {"1h": HOUR, "1min": MINUTE, "1s": 1}
+PHASES = {"1h": 3}
+DENSE = {"all": 0, "dense-1d": DAY}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def data(config: RunConfig) -> tuple[Events, Parts]:
 
 @pytest.fixture(scope="module")
 def served(config: RunConfig, data: tuple[Events, Parts]) -> Served:
-    return serve(config, *data, INTERVALS, {"all": 0, "dense-1d": DAY})
+    return serve(config, *data, INTERVALS, DENSE, PHASES)
 
 
 def started(config: RunConfig, data: tuple[Events, Parts]) -> Session:
@@ -79,7 +81,7 @@ def test_a_copy_that_gets_all_every_second_is_the_trainer(
         trainer.learn(batch_of(session, events, online[moment]))
         for moment in moments(times_of(events)[online])
     ]
-    assert np.array_equal(np.concatenate(own), served.logits["1s,all"])
+    assert np.array_equal(np.concatenate(own), served.logits["1s,all"][0])
     assert not np.array_equal(served.logits["1s,all"], served.logits["batch"])
 
 
@@ -90,11 +92,16 @@ def test_a_copy_knows_what_was_before_its_last_synchronization_and_no_more(
     labels, times = events.labels.copy(), times_of(events)[parts.test]
     changed = 150
     labels[parts.test[changed]] = 1 - labels[parts.test[changed]]
-    other = serve(config, replace(events, labels=labels), parts, INTERVALS, {"all": 0})
+    other = serve(config, replace(events, labels=labels), parts, INTERVALS, DENSE, PHASES)
     for name, interval in INTERVALS.items():
-        known = (times[changed] // interval + 1) * interval  # the first moment that may know
-        differs = served.logits[f"{name},all"] != other.logits[f"{name},all"]
-        assert not differs[times < known].any() and differs[times >= known].any()
+        for k, (one, another) in enumerate(
+            zip(served.logits[f"{name},all"], other.logits[f"{name},all"], strict=True)
+        ):
+            phase = interval * k // PHASES.get(name, 1)
+            known = ((times[changed] + phase) // interval + 1) * interval - phase
+            differs = one != another
+            assert not differs[times < known].any() and differs[times >= known].any()
+    assert len(served.logits["1h,all"]) == PHASES["1h"]
     assert np.array_equal(served.logits["batch"], other.logits["batch"])
 
 
@@ -105,9 +112,8 @@ def test_dense_layers_keep_their_own_schedule(
     session = started(config, data)
     online, times = parts.test, times_of(events)[parts.test]
     row_maps = row_maps_of(config, events, parts)
-    ages = {"all": 0, "dense-1d": DAY}
-    copy = ServingCopy(session, row_maps, HOUR, ages, int(times[0]) - 1)
-    nets = {name: [weights_of(copy, name)] for name in ages}
+    copy = ServingCopy(session, row_maps, HOUR, DENSE, int(times[0]) - 1)
+    nets = {name: [weights_of(copy, name)] for name in DENSE}
     days = [int(times[0]) // DAY]
     trainer = OnlineTrainer(session)
     for moment in moments(times):
@@ -116,7 +122,7 @@ def test_dense_layers_keep_their_own_schedule(
         days.append(int(times[moment.start]) // DAY)
         for name, kept in nets.items():
             kept.append(weights_of(copy, name))
-    fresh, stale = (changes_of(nets[name]) for name in ages)
+    fresh, stale = (changes_of(nets[name]) for name in DENSE)
     assert sum(fresh) > sum(stale) == 1
     assert stale == [a != b for a, b in pairwise(days)]
 
@@ -136,16 +142,21 @@ def test_a_row_is_sent_once_for_each_interval_it_changes_in(
     events, parts = data
     times, bags = times_of(events)[parts.test], events.bags
     for name, interval in INTERVALS.items():
-        changed = {
-            (bucket, feature, id)
-            for feature in ("user", "item")
-            for bucket, id in zip(
-                (times // interval).tolist(), bags[feature].values[parts.test].tolist(), strict=True
-            )
-            if bucket < times[-1] // interval  # nobody asks after the last
-        }
-        assert served.rows_sent[f"{name},all"] == len(changed)
-        assert served.rows_sent[f"{name},dense-1d"] == len(changed)
+        phases = range(PHASES.get(name, 1))
+        spans = [(times + interval * k // len(phases)) // interval for k in phases]
+        changed = [
+            {
+                (bucket, feature, id)
+                for feature in ("user", "item")
+                for bucket, id in zip(
+                    span.tolist(), bags[feature].values[parts.test].tolist(), strict=True
+                )
+                if bucket < span[-1]  # nobody asks after the last
+            }
+            for span in spans
+        ]
+        mean = sum(map(len, changed)) / len(phases)
+        assert served.rows_sent[f"{name},all"] == served.rows_sent[f"{name},dense-1d"] == mean
     assert served.rows_sent["batch"] == 0
 
 
@@ -176,7 +187,7 @@ def test_moments_are_whole_seconds() -> None:
 
 
 def test_fresh_rows_win_when_tastes_change(log: Path, tmp_path: Path) -> None:
-    experiment = SyncInterval({"log": stream_of(log)}, INTERVALS, {"all": 0, "dense-1d": DAY}, 4)
+    experiment = SyncInterval({"log": stream_of(log)}, INTERVALS, DENSE, PHASES, 4)
     rows = {case: Row(case, [experiment.run(case, 1)], {}) for case in experiment.cases}
     assert rows["log batch"].mean("gain") == 0 and rows["log batch"].mean("auc") < 0.6
     assert rows["log 1min,all"].mean("gain") > 0.1
@@ -199,11 +210,18 @@ def test_stale_dense_layers_are_measured_against_fresh_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"intervals": {"a": 1, "b": 2}}, {"intervals": {"a": 0}}, {"dense": {}}]
+    "wrong",
+    [
+        {"intervals": {"a": 1, "b": 2}},
+        {"intervals": {"a": 0}},
+        {"dense": {}},
+        {"phases": {"2h": 2}},
+        {"phases": {"1h": 0}},
+    ],
 )
 def test_impossible_schedules_are_refused(wrong: Mapping[str, Any]) -> None:
     given = {"streams": {}, "intervals": INTERVALS, "dense": {"all": 0}, **wrong}
-    with pytest.raises(ConfigError, match="expected schedules|intervals must be"):
+    with pytest.raises(ConfigError, match="expected schedules|intervals must be|phases must"):
         SyncInterval(**given)
 
 

@@ -30,6 +30,7 @@ class ServingCopy:
         every: seconds of event time between synchronizations of the tables; 0: never again.
         dense: such seconds of the dense layers by the network's name; 0: whenever the tables are.
         now: seconds; the moment of the first one.
+        phase: seconds by which the tables' other moments come before the multiples of `every`.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class ServingCopy:
         every: int,
         dense: Mapping[str, int],
         now: int,
+        phase: int = 0,
     ) -> None:
-        self._trainer, self._every, self._dense, self._now = trainer, every, dense, now
+        self._trainer, self._every, self._dense = trainer, every, dense
+        self._now, self._phase = now, phase
         self._models = {name: Recommender(trainer.config, row_maps) for name in dense}
         self.tables = next(iter(self._models.values())).collection.tables
         for model in self._models.values():
@@ -54,7 +57,7 @@ class ServingCopy:
 
     def serve(self, events: Events, chosen: Order, now: int) -> None:
         """Predicts events of the moment `now`, once what is due by then has come."""
-        is_due = bool(self._every) and self._is_over(self._every, now)
+        is_due = bool(self._every) and self._is_over(self._every, now, self._phase)
         networks = [
             name
             for name, age in self._dense.items()
@@ -76,8 +79,8 @@ class ServingCopy:
         """Gives the dense layers of a network as they are now."""
         return self._models[name].net
 
-    def _is_over(self, seconds: int, now: int) -> bool:
-        return self._now // seconds < now // seconds
+    def _is_over(self, seconds: int, now: int, phase: int = 0) -> bool:
+        return (self._now + phase) // seconds < (now + phase) // seconds
 
     def _predict(self, events: Events) -> None:
         # nothing has changed since they came, so that all may be predicted at once

@@ -31,6 +31,8 @@ class SyncInterval:
         streams: values of a `RunConfig` by data set; the test part is the online one.
         intervals: seconds of event time between synchronizations by name, the longest first.
         dense: those of the dense layers by name; 0: at every synchronization.
+        phases: by an interval's name, how many copies synchronize at moments of their own, spread
+            evenly over it, the mean of whose figures counts; 1, if it is not there.
         windows: of equal numbers of events, over which AUC is averaged.
         seeded: dotted keys that get the seed, besides `seed`.
         events: of a stream; 0: all.
@@ -49,6 +51,7 @@ class SyncInterval:
     streams: Mapping[str, Mapping[str, Any]]
     intervals: Mapping[str, int]
     dense: Mapping[str, int]
+    phases: Mapping[str, int] = field(default_factory=dict)
     windows: int = 50
     seeded: tuple[str, ...] = ()
     events: int = 0
@@ -60,6 +63,8 @@ class SyncInterval:
             raise ConfigError(f"intervals must be at least 1 and fall, got {lengths}")
         if not self.dense or min(self.dense.values()) < 0 or self.windows < 1:
             raise ConfigError("expected schedules of dense layers, none below 0, and windows >= 1")
+        if not set(self.phases) <= set(self.intervals) or min(self.phases.values(), default=1) < 1:
+            raise ConfigError(f"phases must be at least 1 of intervals, got {dict(self.phases)}")
 
     @property
     def copies(self) -> Sequence[str]:
@@ -75,20 +80,24 @@ class SyncInterval:
         """Measures one copy; all copies of a stream and seed follow the same training."""
         stream, copy = case.split()
         served = self._served(stream, seed)
-        logits, labels = served.logits[copy], served.labels
-        mean = self._mean_auc(logits, labels)
-        figures = {
-            "gain": mean - self._mean_auc(served.logits[BATCH], labels),
-            "auc": mean,
+        runs = [self._figures(logits, served.labels) for logits in served.logits[copy]]
+        figures = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+        (batch,) = served.logits[BATCH]
+        figures["gain"] = figures["auc"] - self._figures(batch, served.labels)["auc"]
+        figures["sent"] = served.rows_sent[copy] / 1e6
+        return Outcome(
+            {name: figures[name] for name in self.metrics}, served.rows, served.parameters
+        )
+
+    def _figures(
+        self, logits: NDArray[np.float32], labels: NDArray[np.float32]
+    ) -> dict[str, float]:
+        windows = np.array_split(np.arange(len(labels)), min(self.windows, len(labels)))
+        return {
+            "auc": float(np.nanmean([auc(logits[w], labels[w]) for w in windows])),
             "pooled": auc(logits, labels),
             "log_loss": log_loss(logits, labels),
-            "sent": served.rows_sent[copy] / 1e6,
         }
-        return Outcome(figures, served.rows, served.parameters)
-
-    def _mean_auc(self, logits: NDArray[np.float32], labels: NDArray[np.float32]) -> float:
-        windows = np.array_split(np.arange(len(labels)), min(self.windows, len(labels)))
-        return float(np.nanmean([auc(logits[w], labels[w]) for w in windows]))
 
     def _served(self, stream: str, seed: int) -> Served:
         key = repr((self, stream, seed))
@@ -96,7 +105,7 @@ class SyncInterval:
             _kept.clear()
             config = stream_config(self.streams, stream, seed, self.seeded)
             data = stream_data(config, self.events)
-            _kept[key] = serve(config, *data, self.intervals, self.dense)
+            _kept[key] = serve(config, *data, self.intervals, self.dense, self.phases)
         return _kept[key]
 
     def quick(self) -> Self:

@@ -1,6 +1,7 @@
 """One training and the copies that serve meanwhile, second by second."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -25,14 +26,14 @@ class Served(NamedTuple):
 
     Args:
         labels: of its events.
-        logits: of its events by copy.
-        rows_sent: to each copy after its start.
+        logits: of its events, one for each phase, by copy.
+        rows_sent: after the start, on average over phases, by copy.
         rows, parameters: of the trainer in the end.
     """
 
     labels: NDArray[np.float32]
-    logits: Mapping[str, NDArray[np.float32]]
-    rows_sent: Mapping[str, int]
+    logits: Mapping[str, Sequence[NDArray[np.float32]]]
+    rows_sent: Mapping[str, float]
     rows: int
     parameters: int
 
@@ -43,6 +44,7 @@ def serve(
     parts: Parts,
     intervals: Mapping[str, int],
     dense: Mapping[str, int],
+    phases: Mapping[str, int] | None = None,
 ) -> Served:
     """Trains on what comes before the test part, then serves and learns that second by second.
 
@@ -54,6 +56,8 @@ def serve(
         events, parts: those of the test part have times.
         intervals: seconds between synchronizations, by name.
         dense: those of the dense layers, by name.
+        phases: how many copies synchronize at moments of their own, spread evenly over an interval,
+            by its name; 1, if it is not there.
     """
     set_num_threads(config.train.threads or 1)
     torch.set_num_threads(1)
@@ -66,17 +70,27 @@ def serve(
     online, times = parts.test, events.times[parts.test]
     start = int(times[0]) - 1
     never = ServingCopy(session, row_maps, 0, {BATCH: 0}, start)
-    copies = {n: ServingCopy(session, row_maps, s, dense, start) for n, s in intervals.items()}
+    copies = {
+        name: [
+            ServingCopy(session, row_maps, every, dense, start, every * k // count)
+            for k in range(count)
+        ]
+        for name, every in intervals.items()
+        for count in [(phases or {}).get(name, 1)]
+    }
     trainer, size = OnlineTrainer(session), config.train.batch_size
     for moment in moments(times):
         chosen, now = online[moment], int(times[moment.start])
-        for copy in (never, *copies.values()):
+        for copy in (never, *chain(*copies.values())):
             copy.serve(events, chosen, now)
         for k in range(0, len(chosen), size):
             trainer.learn(batch_of(session, events, chosen[k : k + size]))
-    logits, sent = never.finish(events), {BATCH: 0}
-    for name, copy in copies.items():
-        logits |= {f"{name},{network}": said for network, said in copy.finish(events).items()}
-        sent |= {f"{name},{network}": copy.rows_sent for network in dense}
+    logits = {BATCH: [never.finish(events)[BATCH]]}
+    sent = {BATCH: 0.0}
+    for name, own in copies.items():
+        said = [copy.finish(events) for copy in own]
+        logits |= {f"{name},{network}": [each[network] for each in said] for network in dense}
+        mean = sum(copy.rows_sent for copy in own) / len(own)
+        sent |= {f"{name},{network}": mean for network in dense}
     rows, parameters = sizes(session.model.collection.tables)
     return Served(events.labels[online], logits, sent, rows, parameters)
