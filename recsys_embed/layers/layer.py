@@ -1,7 +1,6 @@
 """A layer: rows and tombstones that hold over whatever lies beneath."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,6 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False)
 class Layer:
     """Rows by id, and ids that have no row any more; it never changes.
 
@@ -22,13 +20,21 @@ class Layer:
         ids: int64 (n + t,), those of n rows, then t tombstones; each stands once.
         weights: float32 (n, D), rows of the first n ids.
         index: over the ids.
-        added: how many more rows there are with this layer than beneath it.
+
+    Raises:
+        DeltaError: if an id stands twice.
     """
 
-    ids: Ids
-    weights: Floats
-    index: native.IdIndex
-    added: int
+    def __init__(self, ids: Ids, weights: Floats, table: str) -> None:
+        self.ids, self.weights = ids, weights
+        try:
+            self.index = native.IdIndex(ids)
+        except ValueError as error:
+            raise DeltaError(f"table {table!r}: {error}") from None
+        self._added: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
     @property
     def num_bytes(self) -> int:
@@ -40,35 +46,59 @@ class Layer:
         """Ids that have no row, (t,)."""
         return self.ids[len(self.weights) :]
 
+    def added(self, below: Callable[[], native.Layers]) -> int:
+        """Counts how many more rows there are with this layer than beneath it.
 
-def layer_of(parts: Sequence[TableDelta], below: native.Layers, table: str) -> Layer:
+        The first call counts, and so takes as long as a lookup of all its ids; what lies beneath
+        may be merged by the next, but not be another's.
+        """
+        if self._added is None:
+            held = _held(below(), self.ids)
+            self._added = len(self.weights) - int(np.count_nonzero(held))
+        return self._added
+
+
+def layer_of(parts: Sequence[TableDelta], table: str) -> Layer:
     """Makes one layer of changes that follow each other.
 
     Args:
         parts: the oldest first.
-        below: what the layer will lie on.
         table: named in errors.
 
     Raises:
         DeltaError: if an id stands twice in one delta.
     """
-    if len(parts) == 1:
-        return _over(below, *_spelled(parts[0]), table)
-    arrays = [_spelled(part) for part in reversed(parts)]
-    held = [(_indexed(ids, table), weights) for ids, weights in arrays]
-    return _over(below, *native.Layers(held, parts[0].dim).merged(), table)
+    layers = [Layer(*_spelled(part), table) for part in reversed(parts)]
+    return layers[0] if len(layers) == 1 else Layer(*_native(layers).merged(), table)
 
 
-def merge_layers(layers: Sequence[Layer], below: native.Layers) -> Layer:
+def merge_layers(layers: Sequence[Layer], below: native.Layers, table: str) -> Layer:
     """Makes one layer that stands for several: of each id, the newest word about it.
+
+    Tombstones of ids that have no row beneath are left out.
 
     Args:
         layers: one on the other, the newest first.
         below: what the last of them lies on.
+        table: named in errors.
     """
+    ids, weights = _native(layers).merged()
+    n = len(weights)
+    held = _held(below, ids[n:])
+    if not held.all():
+        ids = np.concatenate([ids[:n], np.compress(held, ids[n:])])
+    return Layer(ids, weights, table)
+
+
+def _native(layers: Sequence[Layer]) -> native.Layers:
     held = [(layer.index, layer.weights) for layer in layers]
-    ids, weights = native.Layers(held, layers[0].weights.shape[1]).merged()
-    return _over(below, ids, weights, "")
+    return native.Layers(held, layers[0].weights.shape[1])
+
+
+def _held(below: native.Layers, ids: Ids) -> NDArray[np.bool_]:
+    held = np.empty(len(ids), np.bool_)
+    below.contains(np.ascontiguousarray(ids), held)
+    return held
 
 
 def _spelled(part: TableDelta) -> tuple[Ids, Floats]:
@@ -77,21 +107,3 @@ def _spelled(part: TableDelta) -> tuple[Ids, Floats]:
     if part.training is not None and weights.base is not None:
         weights = weights.copy()  # a view would keep the entry's training state in memory as well
     return np.ascontiguousarray(ids), weights
-
-
-def _over(below: native.Layers, ids: Ids, weights: Floats, table: str) -> Layer:
-    """Makes a layer, without the tombstones of ids that have no row beneath it."""
-    n = len(weights)
-    held = np.empty(len(ids), np.bool_)
-    below.contains(ids, held)
-    added = n - int(np.count_nonzero(held))
-    if not held[n:].all():
-        ids = np.concatenate([ids[:n], np.compress(held[n:], ids[n:])])
-    return Layer(ids, weights, _indexed(ids, table), added)
-
-
-def _indexed(ids: Ids, table: str) -> native.IdIndex:
-    try:
-        return native.IdIndex(ids)
-    except ValueError as error:
-        raise DeltaError(f"table {table!r}: {error}") from None

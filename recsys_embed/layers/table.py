@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy
+from functools import partial
 
 from recsys_embed import native
 from recsys_embed.deltas import TableDelta
@@ -18,7 +19,7 @@ class LayeredTable(ReadableTable):
     Attributes:
         base: the snapshot's table.
         layers: over it, the newest first.
-        num_rows, seq: as of the table that was followed.
+        seq: that of the table that was followed.
     """
 
     def __init__(self, base: SnapshotTable) -> None:
@@ -29,6 +30,12 @@ class LayeredTable(ReadableTable):
     def native_layers(self) -> native.Layers:
         """Gives the layers, and the shards of the snapshot under them."""
         return self._native
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the table that was followed; the first to ask after a change has them counted."""
+        deltas = (layer.added(partial(self._from, k + 1)) for k, layer in enumerate(self.layers))
+        return self.base.num_rows + sum(deltas)
 
     @property
     def layer_bytes(self) -> int:
@@ -47,7 +54,7 @@ class LayeredTable(ReadableTable):
             seq = part.seq
         if not any(len(part.ids) + len(part.tombstones) for part in parts):
             return self._with(seq, self.layers)
-        layer = layer_of(parts, self._native, self.config.name)
+        layer = layer_of(parts, self.config.name)
         return self._with(seq, (layer, *self.layers))
 
     def worth_merging(self) -> tuple[Layer, ...]:
@@ -58,14 +65,15 @@ class LayeredTable(ReadableTable):
         """
         due = above = 0
         for depth, layer in enumerate(self.layers):
-            if depth and len(layer.ids) <= above:
+            if depth and len(layer) <= above:
                 due = depth + 1
-            above += len(layer.ids)
+            above += len(layer)
         return self.layers[:due]
 
     def merge(self, layers: tuple[Layer, ...]) -> Layer:
         """Makes one layer of neighbouring ones among this table's; takes as long as it takes."""
-        return merge_layers(layers, self._from(self._place(layers) + len(layers)))
+        below = self._from(self._place(layers) + len(layers))
+        return merge_layers(layers, below, self.config.name)
 
     def with_merged(self, layers: tuple[Layer, ...], merged: Layer) -> "LayeredTable":
         """Gives the table with a layer in place of those that it was made of."""
@@ -80,7 +88,6 @@ class LayeredTable(ReadableTable):
 
     def _put(self, seq: int, layers: tuple[Layer, ...]) -> None:
         self.seq, self.layers = seq, layers
-        self.num_rows = self.base.num_rows + sum(layer.added for layer in layers)
         self._native = self._from(0)
 
     def _place(self, layers: tuple[Layer, ...]) -> int:

@@ -98,7 +98,7 @@ class LayeredTables:
     @property
     def layer_rows(self) -> int:
         """Rows and tombstones in all layers."""
-        return sum(len(layer.ids) for table in self.tables.values() for layer in table.layers)
+        return sum(len(layer) for table in self.tables.values() for layer in table.layers)
 
     def _refuse_unfit(self, delta: Delta, number: int) -> None:
         if delta.lineage != self.lineage:

@@ -32,11 +32,9 @@ class ReadableTable(ABC):
 
     Attributes:
         config: the table's configuration.
-        num_rows: its rows.
         seq: its writing calls up to this moment.
     """
 
-    num_rows: int
     seq: int
 
     def __init__(self, config: TableConfig) -> None:
@@ -44,6 +42,11 @@ class ReadableTable(ABC):
         self._of_rows = replace(config, row_map=Collisionless())
         self._is_mapped = not isinstance(config.row_map, Collisionless)
         self._features = [rule.name for rule in config.features]
+
+    @property
+    @abstractmethod
+    def num_rows(self) -> int:
+        """How many rows there are."""
 
     @abstractmethod
     def native_layers(self) -> native.Layers:

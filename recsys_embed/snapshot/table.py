@@ -27,7 +27,6 @@ class SnapshotTable(ReadableTable):
 
     Attributes:
         config: the table's configuration.
-        num_rows: rows in all shards.
         seq, clock_s, counters: where the table stood at the moment of the snapshot.
         columns: ids, weights, state, last_seen, count, feature, seq; one array for each shard.
         admission: state of the admission rule.
@@ -40,12 +39,17 @@ class SnapshotTable(ReadableTable):
         admission: Mapping[str, NDArray[Any]],
     ) -> None:
         super().__init__(record.config)
-        self.num_rows, self.seq, self.clock_s = record.num_rows, record.seq, record.clock_s
+        self._num_rows, self.seq, self.clock_s = record.num_rows, record.seq, record.clock_s
         self.counters = record.counters
         self.columns, self.admission = columns, admission
         self._shards: tuple[Indexed, ...] | None = None
         self._layers: native.Layers | None = None
         self._lock = threading.Lock()
+
+    @property
+    def num_rows(self) -> int:
+        """Rows in all shards."""
+        return self._num_rows
 
     def native_layers(self) -> native.Layers:
         """Gives the shards side by side, through the index over them.

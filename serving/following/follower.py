@@ -82,6 +82,7 @@ class Follower:
             self._resync(head)
         else:
             self._apply_waiting(self._tables, head)
+            self._acknowledge()
             self._keep_up(head)
         self._acknowledge()
 
@@ -149,6 +150,8 @@ class Follower:
         if (opened := self._upkeep.opened()) is not None:
             self._catch_up(opened)
         assert self._tables is not None  # as in the step before
+        for table in self._tables.tables.values():
+            table.num_rows  # noqa: B018  # counted here, so that nobody has to wait for it
         merged = self._upkeep.merged(self._tables)
         if merged is not self._tables:
             self._put(merged)
