@@ -1,15 +1,13 @@
 """Records as JSON, one object a message, and back."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 import polars as pl
 
 from recsys_embed.errors import ConfigError
 from training.online.records import EVENT, IMPRESSION, OF_RECORD, OUTCOME
-
-Type = Literal["str", "int", "float", "bool", "list[str]", "list[int]", "list[float]", "list[bool]"]
 
 OF_PYTHON = {"str": {str}, "int": {int}, "float": {float, int}, "bool": {bool}}
 OF_POLARS = {"str": pl.String, "int": pl.Int64, "float": pl.Float64, "bool": pl.Boolean}
@@ -23,10 +21,10 @@ class Messages:
     A column that a message lacks is null, one that nobody asked for is left out.
 
     Args:
-        columns: their types by name.
+        columns: their types by name: "str", "int", "float", "bool", or a list, "list[str]".
     """
 
-    def __init__(self, columns: Mapping[str, Type]) -> None:
+    def __init__(self, columns: Mapping[str, str]) -> None:
         self._columns = columns
         self._schema = OF_RECORD | {name: polars_type(type) for name, type in columns.items()}
 
@@ -74,7 +72,7 @@ class Messages:
         return record
 
 
-def polars_type(name: Type) -> Any:
+def polars_type(name: str) -> Any:
     """Gives the type in polars.
 
     Example:
@@ -85,7 +83,7 @@ def polars_type(name: Type) -> Any:
     return OF_POLARS[scalar] if scalar == name else pl.List(OF_POLARS[scalar])
 
 
-def types_of(frame: pl.DataFrame) -> dict[str, Type]:
+def types_of(frame: pl.DataFrame) -> dict[str, str]:
     """Names the types of the configured columns of records.
 
     Raises:
@@ -120,7 +118,7 @@ def _is_number(value: Any, highest: float) -> bool:
     return type(value) in (int, float, bool) and 0 <= value <= highest
 
 
-def _is_of(value: Any, expected: Type) -> bool:
+def _is_of(value: Any, expected: str) -> bool:
     scalar = expected.removeprefix("list[").removesuffix("]")
     if scalar != expected and type(value) is not list:
         return False
@@ -130,13 +128,13 @@ def _is_of(value: Any, expected: Type) -> bool:
     return scalar != "int" or all(-(2**63) <= one < 2**63 for one in values)
 
 
-def _name_of(column: str, dtype: pl.DataType) -> Type:
+def _name_of(column: str, dtype: pl.DataType) -> str:
     inner = dtype.inner if isinstance(dtype, pl.List) else dtype
     kinds = {"str": inner == pl.String, "bool": inner == pl.Boolean}
     kinds |= {"int": inner.is_integer(), "float": inner.is_float()}
     for name, is_it in kinds.items():
         if is_it:
-            return f"list[{name}]" if isinstance(dtype, pl.List) else name  # type: ignore[return-value]
+            return f"list[{name}]" if isinstance(dtype, pl.List) else name
     raise ConfigError(
         f"column {column!r} holds {dtype}, which JSON does not; turn it into text or a number in"
         " [events.derive]"

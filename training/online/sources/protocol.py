@@ -24,6 +24,11 @@ class Source(Protocol):
         """How many messages were passed over since the source was opened; they were no records."""
         ...
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing comes just now: a server that is away. None if all is well."""
+        ...
+
     def read(self, max_records: int, wait_s: float) -> Chunk | None:
         """Gives what comes next, at most `max_records`; None if nothing came within `wait_s`.
 

@@ -1,6 +1,6 @@
 """A replay: the log of a config, given record by record as if it happened now."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -49,8 +49,15 @@ class Replay:
         seconds_of(self.start, "start")
         seconds_of(self.stop, "stop")
 
-    def open(self, features: Mapping[str, Feature], dense: Dense) -> ReplaySource:
-        """Reads the log.
+    def open(
+        self, features: Mapping[str, Feature], dense: Dense, derived: Collection[str] = ()
+    ) -> ReplaySource:
+        """Reads the log for a model.
+
+        Args:
+            features: what records must have the columns for.
+            dense: as well.
+            derived: columns that will be made of the others; here `events.derive` does it better.
 
         Raises:
             InputError: for data that is not as described.

@@ -22,6 +22,7 @@ class ReplaySource:
     """
 
     malformed = 0
+    trouble = None
 
     def __init__(self, records: ReplayRecords, speed: float) -> None:
         self._records, self._speed = records, speed
