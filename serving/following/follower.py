@@ -19,7 +19,7 @@ from serving.lookup import LookupService
 
 logger = logging.getLogger(__name__)
 WAIT_S = 0.25
-LEAST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+LEAST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 
 
 class Follower:

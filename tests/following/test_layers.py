@@ -51,7 +51,7 @@ def merged_somewhere(state, first, count):
     return replace(state, tables={"item": table.with_merged(run, table.merge(run))})
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(of=CONFIGS, before=STEPS, intervals=INTERVALS, codec=st.sampled_from(sorted(CODECS)),
        full=st.booleans(), shards=st.integers(1, 3))  # fmt: skip
 def test_a_snapshot_and_layers_are_the_trainers_table(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from recsys_embed.errors import ConfigError
+from recsys_embed.errors import ConfigError, InputError
 from serving.settings import Settings
 
 
@@ -32,6 +32,7 @@ def test_settings_never_change() -> None:
     ("flags", "sentence"),
     [
         ([], "--snapshot (or RECSYS_SERVE_SNAPSHOT) is needed"),
+        (["--snapshot", "/s", "--replica", "a"], "--replica: expected --follow LOG as well"),
         (["--port", "65536"], "--port (or RECSYS_SERVE_PORT): input should be less than"),
         (["--workers", "two"], "got 'two'"),
         (["--max-ids", "0"], "--max-ids (or RECSYS_SERVE_MAX_IDS)"),
@@ -42,6 +43,11 @@ def test_a_wrong_setting_is_named_with_what_came(flags: list[str], sentence: str
     with pytest.raises(ConfigError) as raised:
         Settings.read(flags)
     assert sentence in str(raised.value)
+
+
+def test_a_name_that_no_log_takes_is_refused() -> None:
+    with pytest.raises(InputError, match="replica: expected 1 to 64 letters"):
+        Settings.read(["--follow", "log", "--replica", "a b"])
 
 
 def test_an_unknown_variable_is_refused_with_the_near_one(monkeypatch: pytest.MonkeyPatch) -> None:
