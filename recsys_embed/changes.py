@@ -1,24 +1,26 @@
 """What has changed in a table since a moment: rows, and tombstones of those that went."""
 
+import threading
+
 from recsys_embed import native
 from recsys_embed.cut import Cut
 from recsys_embed.errors import InputError
 from recsys_embed.table_config import TableConfig
 from recsys_embed.table_types import RowBlock, Tombstones
 
-ROWS_PER_CALL = 16_384  # a writer waits while so many are read
+ROWS_PER_CALL = 4096  # a writer waits while so many are read
 
 
 class Changes(Cut):
     """Shows the rows that changed after `since` up to the moment `seq`, and what went by then.
 
-    Taken and read as a cut is: at one moment, while training goes on, any number at once.
+    Taken and read as a cut is: at one moment, while training goes on, any number at once. Taking
+    them is cheap; which rows have changed is found by whoever first counts or reads them.
     An id that went and came back has a row here and no tombstone.
 
     Attributes:
         since, seq: the changes in (since, seq]; `seq` is where the next ones begin.
         tombstones: ids that lost their rows and have none at that moment, by ascending seq.
-        num_rows: rows that changed.
 
     Example:
         >>> import numpy as np
@@ -42,6 +44,7 @@ class Changes(Cut):
         except ValueError as error:
             raise InputError(f"table {config.name!r}: {error}") from None
         self._hold(table, config, begun)
+        self._is_found, self._finding = False, threading.Lock()
         self.since = since
         self.tombstones = Tombstones(*lost)
         if not admission:
@@ -49,6 +52,14 @@ class Changes(Cut):
 
     def __enter__(self) -> "Changes":
         return self
+
+    def _open(self) -> native.Cut:
+        cut = super()._open()
+        with self._finding:
+            if not self._is_found:
+                self._table.find_changed(cut)
+                self._is_found = True
+        return cut
 
     def rows(self) -> RowBlock:
         """Reads all rows at once into arrays of their own; as `blocks`, once.

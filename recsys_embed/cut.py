@@ -24,8 +24,11 @@ class Cut:
     Close it, or use it as a context manager.
     """
 
+    _num_rows: int | None
+
     def __init__(self, table: native.Table, config: TableConfig) -> None:
         self._hold(table, config, table.begin_cut())
+        self._num_rows = self.num_rows_in()
 
     def _hold(self, table: native.Table, config: TableConfig, begun: tuple[Any, ...]) -> None:
         cut, seq, clock_s, counters, *admission = begun
@@ -41,7 +44,7 @@ class Cut:
         self.clock_s: int = clock_s
         self.counters: dict[str, int] = dict(zip(COUNTERS, counters, strict=True))
         self.admission = _admission_state(config.admission.kind, *admission)
-        self.num_rows: int = self.num_rows_in()
+        self._num_rows = None
 
     def __enter__(self) -> "Cut":
         return self
@@ -53,6 +56,13 @@ class Cut:
         """Ends the cut; the rows it saved are given back."""
         self._cut = None
         self._end()
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the cut."""
+        if self._num_rows is None:
+            self._num_rows = self.num_rows_in()
+        return self._num_rows
 
     def num_rows_in(self, part: int = 0, parts: int = 1) -> int:
         """Counts the rows of one part of `parts`."""

@@ -104,6 +104,7 @@ class Table:
     def begin_changes(
         self, since: int, admission: bool
     ) -> tuple[tuple[Any, ...], tuple[Ids, NDArray[np.uint8], NDArray[np.uint64]]]: ...
+    def find_changed(self, cut: Cut) -> None: ...
     def apply_changes(
         self,
         rows: tuple[Any, ...],

@@ -37,6 +37,7 @@ def write_snapshot(
     extra: Mapping[str, Any] | None = None,
     shards: int = 1,
     keep: int = 3,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Writes all rows of all tables at one moment of each as a new snapshot, or leaves no trace.
@@ -54,6 +55,7 @@ def write_snapshot(
         extra: further values of plain JSON types.
         shards: files a table is split into, at least 1; they are written in parallel.
         keep: snapshots to keep, the new one included, at least 1; older ones are removed.
+        threads: that write; all of the library's if None. Fewer disturb training less.
         progress: called with (bytes written, bytes in all) after each block, in any of the threads.
 
     Returns:
@@ -73,7 +75,7 @@ def write_snapshot(
     """
     root, arrays = Path(root), {name: as_array(array) for name, array in (dense or {}).items()}
     plan_arrays("dense", arrays)  # refuses what no file can hold before anything is written
-    _check(shards, keep, extra or {})
+    _check(shards, keep, threads, extra or {})
     num_bytes = 0
     try:
         make_root(root)
@@ -83,7 +85,7 @@ def write_snapshot(
             plan = plan_snapshot(cuts, arrays, shards)
             number, num_bytes = max(snapshots_in(root), default=0) + 1, plan.num_bytes
             with new_snapshot(root, number) as directory:
-                written = write_files(directory, plan.files, num_threads(), progress)
+                written = write_files(directory, plan.files, threads or num_threads(), progress)
                 manifest = plan.manifest(number, extra or {}, written)
                 write_durably(directory / MANIFEST, dump_manifest(manifest))
             prune(root, keep)
@@ -95,9 +97,12 @@ def write_snapshot(
     return root / f"snapshot-{number:012d}"
 
 
-def _check(shards: int, keep: int, extra: Mapping[str, Any]) -> None:
-    if shards < 1 or keep < 1:
-        raise InputError(f"shards and keep must be at least 1, got shards={shards}, keep={keep}")
+def _check(shards: int, keep: int, threads: int | None, extra: Mapping[str, Any]) -> None:
+    if shards < 1 or keep < 1 or (threads is not None and threads < 1):
+        raise InputError(
+            f"shards, keep and threads must be at least 1, got shards={shards}, keep={keep},"
+            f" threads={threads}"
+        )
     try:
         is_plain = json.loads(json.dumps(dict(extra), allow_nan=False)) == extra
     except (TypeError, ValueError) as error:

@@ -77,7 +77,9 @@ struct OpenCut {
 
   explicit OpenCut(recsys_embed::Table& t) : table(t), cut(t.begin_cut(facts)) {}
   OpenCut(recsys_embed::Table& t, std::uint64_t since)
-      : table(t), cut(t.begin_changes(since, true, facts, lost)) {}
+      : table(t), cut(t.begin_changes(since, true, facts, lost)) {
+    t.find_changed(*cut);
+  }
   ~OpenCut() { table.end_cut(cut); }
   OpenCut(const OpenCut&) = delete;
 

@@ -64,7 +64,13 @@ def save(
     extra = {"config": to_dict(config), "position": captured.position, "log": dict(entry)}
     how = config.snapshot
     path = write_snapshot(
-        root, tables, dense=captured.arrays, extra=extra, shards=how.shards, keep=how.keep
+        root,
+        tables,
+        dense=captured.arrays,
+        extra=extra,
+        shards=how.shards,
+        keep=how.keep,
+        threads=how.threads,
     )
     return path.resolve()
 

@@ -92,17 +92,20 @@ class Snapshots:
         every_s: seconds between snapshots.
         keep: how many stay, at least 2: followers may still read the one before the newest.
         shards: files for each table.
+        threads: that write; they give way to training, and more of them are done sooner.
     """
 
     every_s: float = 600.0
     keep: int = 3
     shards: int = 1
+    threads: int = 1
 
     def __post_init__(self) -> None:
         _refuse_low("snapshot", self, ("every_s",), strictly=True)
-        if self.keep < 2 or self.shards < 1:
+        if self.keep < 2 or self.shards < 1 or self.threads < 1:
             raise ConfigError(
-                f"snapshot needs keep >= 2 and shards >= 1, got {self.keep} and {self.shards}"
+                "snapshot needs keep >= 2, shards >= 1 and threads >= 1, got"
+                f" {self.keep}, {self.shards} and {self.threads}"
             )
 
 

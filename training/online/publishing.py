@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import os
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +30,7 @@ from training.online.state import Captured, OnlineState
 logger = logging.getLogger(__name__)
 LOST = (LogNotFoundError, GapError, DuplicateEntryError, ForeignLogError)
 STOP_S = 30.0
+NICE = 10  # of threads that write snapshots
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Publisher:
         self._lineage: Future[Chain] | None = None
         self._is_lost = False
         self._is_stopping = Event()
-        self._threads = ThreadPoolExecutor(2, "publish")
+        self._threads = ThreadPoolExecutor(1, "publish")
+        self._saving = ThreadPoolExecutor(1, "save")  # its thread gives way for good
         self._cursors = {name: table.seq for name, table in state.tables.items()}
         for table in state.tables.values():
             table.track_changes()
@@ -89,6 +93,11 @@ class Publisher:
             elif self._has_changed():
                 self._hand_over(snapshot_due and self._snapshot is None)
 
+    @property
+    def is_saving(self) -> bool:
+        """Whether a snapshot is being written."""
+        return self._snapshot is not None and not self._snapshot.done()
+
     def due_s(self) -> float:
         """Gives the seconds until the next entry is due."""
         return max(0.0, self._told_s + self._config.publish.every_s - time.monotonic())
@@ -109,12 +118,14 @@ class Publisher:
         if self._is_lost:
             self._begin_anew()
             self._wait(deadline)
+        self._saving.shutdown()
         self._threads.shutdown()
         let_go(self.chain)
 
     def abandon(self) -> None:
         """Stops without another word to the log."""
         self._is_stopping.set()
+        self._saving.shutdown()
         self._threads.shutdown()
         let_go(self.chain)
 
@@ -157,7 +168,7 @@ class Publisher:
             assert captured is not None
             self._snapshot_s = now
             cuts = {name: table.cut() for name, table in tables.items()}
-            self._snapshot = self._threads.submit(
+            self._snapshot = self._saving.submit(
                 self._save, self._entry, chain, chain.number, cuts, captured
             )
 
@@ -202,6 +213,7 @@ class Publisher:
         cuts: Mapping[str, Cut],
         captured: Captured,
     ) -> tuple[Base, Any]:
+        give_way()
         with contextlib.ExitStack() as stack:
             for cut in cuts.values():
                 stack.enter_context(cut)
@@ -276,6 +288,12 @@ class Publisher:
             self.failures += 1
             logger.warning("%s; the log is begun with the next entry", error)
             self._is_lost = True
+
+
+def give_way() -> None:
+    """Lets every other thread go before this one and those it starts, from now on."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,7 @@ class Online:
             return self._run(OnlineFolder(self.output))
 
     def _run(self, folder: OnlineFolder) -> Status:
-        set_num_threads(self.config.train.threads or os.cpu_count() or 1)
-        torch.set_num_threads(1)  # sums in the dense layers may depend on the number
+        set_threads(self.config)
         state = OnlineState(self.config, folder.spill)
         place = self.config.publish.log or folder.log
         log = open_log(place, lease_s=self.config.publish.lease_s)
@@ -97,6 +96,15 @@ class Online:
     def _watch(self, loop: Loop) -> None:
         if time.monotonic() >= self.watcher.due_s:
             self.watcher.hear(Status.of(loop))
+
+
+def set_threads(config: OnlineConfig) -> None:
+    """Gives the tables their threads, and the dense layers one: their sums may depend on it.
+
+    More of torch's would spin on cores that publishing needs, too.
+    """
+    set_num_threads(config.train.threads or os.cpu_count() or 1)
+    torch.set_num_threads(1)
 
 
 ONLINE_GOES_ON = "the same command goes on from there"

@@ -369,6 +369,11 @@ void bind_table(nb::module_& m) {
              }
              return nb::make_tuple(tuple_of(cut, std::move(facts)), arrays_of(lost));
            })
+      .def("find_changed",
+           [](const Table& t, Cut& cut) {
+             const NoGil release;
+             t.find_changed(cut);
+           })
       .def(
           "apply_changes",
           [](Table& t, const ReadColumns& in, In<std::int64_t> lost, In<std::uint8_t> reasons,

@@ -38,8 +38,6 @@ void Table::forget_changes(std::uint64_t seq) {
   tombstones_.forget(tracked_from_);
 }
 
-// The moment is taken in one short call; rows are looked through afterwards, many at a time, while
-// writers save those that they change.
 std::shared_ptr<Cut> Table::begin_changes(std::uint64_t since, bool admission, Facts& out,
                                           std::vector<Tombstone>& lost) {
   const auto pool = Threads::pool();
@@ -52,7 +50,6 @@ std::shared_ptr<Cut> Table::begin_changes(std::uint64_t since, bool admission, F
     cut = std::make_shared<Cut>(storage_.live_words(), storage_.end(), layout_.stride, since);
     cuts_.push_back(cut);
   }
-  look_through(*pool, *cut);
   drop_repeated(lost);
   return cut;
 }
@@ -82,13 +79,14 @@ std::vector<Tombstone> Table::lost_after(ThreadPool& pool, std::uint64_t since) 
   return lost;
 }
 
-void Table::look_through(ThreadPool& pool, Cut& cut) const {
+void Table::find_changed(Cut& cut) const {
   constexpr std::uint32_t kRows = 1U << 16;  // writers wait for so many at most
+  const auto pool = Threads::pool();
   for (std::uint64_t first = 0; first < cut.end(); first += kRows) {
     const AccessGate::Reader reader(gate_);
     const std::uint64_t words = (std::min<std::uint64_t>(kRows, cut.end() - first) + 63) / 64;
-    const std::size_t parts = parts_for(pool, words * 64);
-    pool.run(parts, [&](std::size_t part) {
+    const std::size_t parts = parts_for(*pool, words * 64);
+    pool->run(parts, [&](std::size_t part) {
       const auto start = static_cast<std::uint32_t>(first + words * part / parts * 64);
       const auto end = static_cast<std::uint32_t>(
           std::min<std::uint64_t>(first + words * (part + 1) / parts * 64, cut.end()));

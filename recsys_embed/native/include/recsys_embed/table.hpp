@@ -157,8 +157,11 @@ class Table {
   void forget_changes(std::uint64_t seq);
   // The rows that changed after `since` (as a cut) and the ids that lost theirs and have none now,
   // each with its last reason, by ascending seq. `admission`: whether the facts hold the filter's.
+  // The moment is taken in one short call; find_changed() then looks the rows through, many at a
+  // time, while writers save those that they change, and before any of the cut is counted or read.
   std::shared_ptr<Cut> begin_changes(std::uint64_t since, bool admission, Facts& facts,
                                      std::vector<Tombstone>& lost);
+  void find_changed(Cut& cut) const;
   // Replaces or adds whole rows, removes `lost`, and stands where `moment` says, in one call; of a
   // row that comes twice the last one stays.
   void apply_changes(std::size_t n, const RowColumns& in, std::span<const std::int64_t> lost,
@@ -230,7 +233,6 @@ class Table {
   Facts facts(bool admission) const;  // the caller holds the gate
   void refuse_since(std::uint64_t since) const;
   std::vector<Tombstone> lost_after(ThreadPool&, std::uint64_t since);
-  void look_through(ThreadPool&, Cut& cut) const;
   void refuse_unfit(std::size_t n, const RowColumns& in, const Moment& moment) const;
   void write_rows(ThreadPool&, std::size_t n, const RowColumns& in);
   void remove(std::uint32_t row, Reason reason);
