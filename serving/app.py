@@ -1,6 +1,7 @@
 """The application: which routes there are, and what is open while it runs."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from serving.settings import Settings
 from serving.state import State
 from serving.tally import PUBLISH_EVERY_S
 
+SWITCH_S = 0.0005  # how long an answer waits for the thread that follows, where that runs Python
 SUMMARY = "Embeddings of a snapshot, by id. Every answer names the snapshot it comes from."
 
 
@@ -47,6 +49,7 @@ async def following(follower: Follower, metrics: Metrics) -> AsyncIterator[None]
             await asyncio.sleep(PUBLISH_EVERY_S)
             metrics.publish()
 
+    sys.setswitchinterval(SWITCH_S)
     follower.start()
     telling = asyncio.create_task(tell())
     yield

@@ -129,7 +129,7 @@ class DirectoryLog(DeltaLog):
         for number, path in entries.items():
             with reaching(self.path, f"read entry {number} of"):
                 try:
-                    with path.open("rb") as file:
+                    with path.open("rb", buffering=0) as file:  # a buffer would copy it all again
                         found = Stored(number, file.read(HEADER_BYTES), file.read(nbytes))
                 except FileNotFoundError:
                     return

@@ -66,6 +66,10 @@ class LayeredTables:
         created_s = deltas[-1].created_s if deltas else self.created_s
         return replace(self, number=number, created_s=created_s, tables=changed)
 
+    def count(self) -> int:
+        """Counts all rows; what it finds out about the layers is kept for `num_rows`."""
+        return sum(table.num_rows for table in self.tables.values())
+
     def merging(self) -> "Merging | None":
         """Says which layers to merge next, those of one table; None if they are few enough."""
         for name, table in self.tables.items():

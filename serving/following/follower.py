@@ -150,8 +150,7 @@ class Follower:
         if (opened := self._upkeep.opened()) is not None:
             self._catch_up(opened)
         assert self._tables is not None  # as in the step before
-        for table in self._tables.tables.values():
-            table.num_rows  # noqa: B018  # counted here, so that nobody has to wait for it
+        self._upkeep.count(self._tables)
         merged = self._upkeep.merged(self._tables)
         if merged is not self._tables:
             self._put(merged)

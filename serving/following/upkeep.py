@@ -1,6 +1,9 @@
-"""Work that takes long, beside the following: merging layers, and opening a newer snapshot."""
+"""Work that takes long, beside the following: counting, merging, opening a newer snapshot."""
 
 import logging
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +15,7 @@ from serving.following.reading import open_warm
 
 logger = logging.getLogger(__name__)
 MOST_LAYERS = 24
+NICENESS = 10
 SHARE = 4  # a newer snapshot is worth opening once the layers have a fourth of the rows beneath
 
 Change = Callable[[LayeredTables], LayeredTables]
@@ -22,7 +26,8 @@ class Upkeep:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._thread = ThreadPoolExecutor(1, "upkeep")
+        self._thread = ThreadPoolExecutor(1, "upkeep", _step_back)
+        self._counting: Future[int] | None = None
         self._merging: Future[Change] | None = None
         self._opening: Future[LayeredTables] | None = None
         self._opened = Base()
@@ -37,6 +42,11 @@ class Upkeep:
             self._opening = self._thread.submit(open_warm, base, head.lineage, self._folder)
         elif merging := tables.merging():
             self._merging = self._thread.submit(merging)
+
+    def count(self, tables: LayeredTables) -> None:
+        """Has the rows counted, so that nobody who asks has to wait for it."""
+        if self._counting is None or self._counting.done():
+            self._counting = self._thread.submit(tables.count)
 
     def merged(self, tables: LayeredTables) -> LayeredTables:
         """Gives the tables with the layers merged, if that is done; waits for it if it must."""
@@ -71,3 +81,9 @@ def is_worth_opening(tables: LayeredTables) -> bool:
     """Says whether the layers are large, compared with the snapshot beneath."""
     beneath = sum(table.base.num_rows for table in tables.tables.values())
     return tables.layer_rows * SHARE > beneath
+
+
+def _step_back() -> None:
+    """Lets threads that answer go first where cores are few; Linux has a niceness per thread."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
