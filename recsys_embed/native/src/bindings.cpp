@@ -456,6 +456,19 @@ NB_MODULE(_core, m) {
             hash.update(bytes.data(), bytes.size());
           })
       .def("digest", &Xxh64::digest);
+  m.def(
+      "joined",
+      [](const std::vector<In<std::uint8_t>>& parts) {
+        std::size_t size = 0;
+        for (const auto& part : parts) size += part.shape(0);
+        auto whole = nb::steal<nb::bytes>(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)));
+        if (!whole.is_valid()) throw std::bad_alloc();
+        auto* out = PyBytes_AsString(whole.ptr());
+        const NoGil release;
+        for (const auto& part : parts) out = std::copy_n(part.data(), part.shape(0), out);
+        return whole;
+      },
+      "parts"_a);
   m.def("hash_bytes", [](nb::bytes data, In<std::int64_t> offsets) {
     std::vector<std::int64_t> out(offsets.shape(0) - 1);
     const std::int64_t* at = offsets.data();
