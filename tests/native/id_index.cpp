@@ -166,18 +166,6 @@ void a_frozen_index_gives_positions() {
   }
 }
 
-void a_frozen_index_reads_rows_and_leaves_the_rest_alone() {
-  const std::vector<std::int64_t> ids{30, -10, 20};
-  const std::vector<float> rows{1, 2, 3, 4, 5, 6};
-  const FrozenIndex index(ids);
-  const std::vector<std::int64_t> wanted{20, 7, 30, 20};
-  std::vector<float> out(8, 9);
-  bool found[4] = {};
-  index.read(wanted, rows.data(), 2, out.data(), found);
-  CHECK(out == (std::vector<float>{5, 6, 9, 9, 1, 2, 5, 6}));
-  CHECK(found[0] && !found[1] && found[2] && found[3]);
-}
-
 void a_frozen_index_refuses_an_id_that_stands_twice() {
   const std::vector<std::int64_t> ids{3, -4, 3};
   bool refused = false;
@@ -200,7 +188,6 @@ int main() {
       TEST(an_emptied_index_is_as_new),
       TEST(room_for_a_size_is_room_for_that_size),
       TEST(a_frozen_index_gives_positions),
-      TEST(a_frozen_index_reads_rows_and_leaves_the_rest_alone),
       TEST(a_frozen_index_refuses_an_id_that_stands_twice),
   });
 }
