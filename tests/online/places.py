@@ -1,4 +1,4 @@
-"""Where records come from, behind one set of hands: a replay, a Redis Stream."""
+"""Where records come from, behind one set of hands: a replay, a Redis Stream, a Kafka topic."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import polars as pl
 import redis
+from confluent_kafka import Producer
 
 from tests.online.logs import config_of, replay_of, write_log
 from training.config import RunConfig
-from training.online.sources import RedisStream, Source, SourceConfig
+from training.online.sources import Kafka, RedisStream, Source, SourceConfig
 from training.online.sources.messages import encode, types_of
 
 COUNT = 300
@@ -91,6 +92,26 @@ class Streamed(Place):
         """Removes the stream."""
         self.client.delete(self.stream)
         self.client.close()
+
+
+class Topic(Place):
+    """A topic of the mock cluster that librdkafka carries; what is sent goes to one partition."""
+
+    def __init__(self, folder: Path, producer: Producer) -> None:
+        super().__init__(folder)
+        self.producer, self.topic = producer, f"records-{uuid4().hex}"
+        brokers = producer.list_topics(self.topic, timeout=10).brokers.values()
+        self.servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
+
+    @property
+    def source_config(self) -> SourceConfig:
+        quick = {"fetch.wait.max.ms": 10, "reconnect.backoff.max.ms": 100}
+        return Kafka(self.servers, self.topic, self.columns, options=quick)
+
+    def send(self, messages: list[bytes | None], partition: int = 0) -> None:
+        for message in messages:
+            self.producer.produce(self.topic, value=message, partition=partition)
+        assert self.producer.flush(10) == 0
 
 
 def streamed(folder: Path, url: str) -> Iterator[Streamed]:

@@ -47,8 +47,6 @@ def test_a_server_that_is_killed_or_paused_costs_no_record(
     tmp_path: Path, server: RedisServer, rng: np.random.Generator
 ) -> None:
     place = Streamed(tmp_path, server.url)
-    is_over = threading.Event()
-
     def send() -> None:
         while place.put < len(place.messages):
             try:
@@ -77,9 +75,8 @@ def test_a_server_that_is_killed_or_paused_costs_no_record(
                 server.pause()
                 time.sleep(0.6)  # longer than the source waits for an answer
                 server.resume()
-        is_over.set()
 
-    threads = [threading.Thread(target=work) for work in (send, disturb)]
+    threads = [threading.Thread(target=work, daemon=True) for work in (send, disturb)]
     for thread in threads:
         thread.start()
     frames, source = list[pl.DataFrame](), place.open()
@@ -226,7 +223,11 @@ def test_what_is_not_forgotten_pends(place: Streamed) -> None:
         assert place.client.xpending(place.stream, GROUP)["pending"] == left
     assert chunks[0] is not None
     source.seek(chunks[0].offset)
-    read_all(source, 20)
+    again = source.read(10, 1.0)
+    assert again is not None
+    read_all(source, 10)
+    source.forget(again.offset)
+    assert place.client.xpending(place.stream, GROUP)["pending"] == 10
     source.seek(chunks[0].offset)
     assert place.client.xpending(place.stream, GROUP)["pending"] == 0
 
