@@ -155,8 +155,11 @@ class Metrics(Collector):
         service = self._service()
         if service is not None:
             age.add_metric([], time() - service.created)
+            standing = self._standing()
+            # a label that is new with every entry would fill Prometheus; recsys_follow_entry has it
+            label = service.version if standing is None else standing.lineage
             for name, table in service.tables.items():
-                version.add_metric([name, service.version], 1)
+                version.add_metric([name, label], 1)
                 rows.add_metric([name], table.num_rows)
         yield from (version, rows, age)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.following import follower
+from serving.following import steps
 from tests.delta_log.conftest import folder, place
 
 __all__ = ["folder", "place"]
@@ -11,4 +11,4 @@ __all__ = ["folder", "place"]
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A follower that is told to stop does so at once."""
-    monkeypatch.setattr(follower, "WAIT_S", 0.03)
+    monkeypatch.setattr(steps, "WAIT_S", 0.03)

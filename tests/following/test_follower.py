@@ -98,22 +98,43 @@ def test_a_newer_snapshot_takes_the_place_of_the_layers(place: Place, tmp_path: 
         assert (f.standing.resyncs, f.standing.reason) == (0, None)
 
 
-def test_a_follower_whose_entries_are_trimmed_begins_anew_by_itself(
+def test_a_newer_snapshot_that_cannot_be_caught_up_from_is_passed_over(
     place: Place, tmp_path: Path
 ) -> None:
     log = place.log()
     trainer = Trainer(log, tmp_path)
     with following(log) as f:
+        trainer.publish(3)
+        path = trainer.save()
+        trainer.publish(2)
         f.reach(trainer)
-        held = f.follower._log.head
-        stalled = log.head()
-        f.follower._log.head = lambda: stalled  # type: ignore[method-assign]
+        entries = place.raw(log)
+        place.rewrite(log, [*entries[:3], (4, flipped(entries[3][1])), entries[4]])
+        trainer.writer.trim(0, Base(3, str(path)))
+        until(lambda: str(f.standing.reason).startswith("DamagedEntryError"))
+        place.rewrite(log, entries)
+        trainer.publish(1)
+        f.reach(trainer)
+        numbers = [check(service)[1] for service in f.services]
+        assert numbers == sorted(numbers)
+
+
+def test_a_follower_whose_entries_are_trimmed_begins_anew_by_itself(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = place.log()
+    trainer = Trainer(log, tmp_path)
+    with following(log) as f:
+        f.reach(trainer)
+        stalled, now = log.head(), log.head
+        monkeypatch.setattr(log, "head", lambda: stalled)
         trainer.publish(6)
         trainer.base(trim=5)
         trainer.publish(2)
-        f.follower._log.head = held  # type: ignore[method-assign]
+        monkeypatch.setattr(log, "head", now)
         f.reach(trainer)
         assert f.standing.resyncs == 1
+        assert "begins anew from" in caplog.text and "TrimmedError" not in caplog.text
 
 
 def test_a_follower_goes_over_to_another_lineage(place: Place, tmp_path: Path) -> None:

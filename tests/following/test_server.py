@@ -19,6 +19,7 @@ from tests.delta_log import places
 from tests.following.publishing import DIMS, IDS, Trainer, planted, until
 from tests.serving.running import Server, start
 
+HTTP = httpx.Client()  # making one for each question takes longer than the answer
 KILLS = int(os.environ.get("RECSYS_KILLS", "3"))
 
 
@@ -34,7 +35,7 @@ def serving(where: str, *flags: str) -> Iterator[Server]:
 
 
 def ready(server: Server) -> dict[str, Any]:
-    reply = httpx.get(f"{server.url}/readyz")
+    reply = HTTP.get(f"{server.url}/readyz")
     assert reply.status_code in (200, 503)
     found: dict[str, Any] = reply.json()
     return found
@@ -48,7 +49,7 @@ def reach(server: Server, trainer: Trainer) -> None:
 def ask(server: Server) -> tuple[str, int]:
     """Looks all rows of both tables up, and holds them to the version that the answer names."""
     lookups = [{"table": name, "ids": IDS.tolist()} for name in DIMS]
-    reply = httpx.post(f"{server.url}/v1/lookup", json={"lookups": lookups})
+    reply = HTTP.post(f"{server.url}/v1/lookup", json={"lookups": lookups})
     lineage, _, number = reply.json()["snapshot_version"].partition(":")
     assert reply.headers["x-snapshot-version"] == f"{lineage}:{number}"
     for answer in reply.json()["lookups"]:
@@ -90,11 +91,13 @@ def test_every_worker_follows_under_a_name_of_its_own(tmp_path: Path) -> None:
         until(lambda: all(lag.entries == 0 for lag in trainer.log.lags().values()))
         samples = until(lambda: applied(server, {"shop-1": 3.0, "shop-2": 3.0}))
         assert 'recsys_follow_degraded{replica="shop-1"} 0.0' in samples
+        version = f'recsys_active_version{{table="item",version="{trainer.lineage}"}} 1.0'
+        assert version in samples and 'recsys_table_rows{table="item"} 67.0' in samples
 
 
 def applied(server: Server, entries: dict[str, float]) -> str | None:
     """The metrics, once they show these entries."""
-    text = httpx.get(f"{server.url}/metrics").text
+    text = HTTP.get(f"{server.url}/metrics").text
     wanted = [f'recsys_follow_entry{{replica="{name}"}} {n}' for name, n in entries.items()]
     return text if all(line in text for line in wanted) else None
 
@@ -106,12 +109,12 @@ def test_a_server_tells_what_it_waits_for_what_it_follows_and_what_it_refuses(
     with serving(where, "--replica", "shop") as server:
         told = until(lambda: ready(server) if "LogNotFound" in str(ready(server)) else None)
         assert told["code"] == "not_ready"
-        assert httpx.get(f"{server.url}/livez").status_code == 200
-        assert httpx.get(f"{server.url}/v1/info").status_code == 503
+        assert HTTP.get(f"{server.url}/livez").status_code == 200
+        assert HTTP.get(f"{server.url}/v1/info").status_code == 503
         trainer = Trainer(open_log(where), tmp_path)
         trainer.publish(2)
         reach(server, trainer)
-        told = httpx.get(f"{server.url}/v1/info").json()["following"]
+        told = HTTP.get(f"{server.url}/v1/info").json()["following"]
         assert (told["log"], told["replica"], told["number"]) == (where, "shop", 2)
         trainer.writer.append(3, 2, b"rubbish")
         told = until(lambda: ready(server) if ready(server)["status"] == "degraded" else None)
