@@ -6,28 +6,18 @@ from pathlib import Path
 from recsys_embed.delta_log import Base, DeltaLog, Entry
 from recsys_embed.deltas import Delta, decode
 from recsys_embed.errors import (
-    DamagedEntryError,
     DeltaError,
     DeltaLogError,
-    DuplicateEntryError,
-    ForeignLogError,
-    GapError,
+    LogNotFoundError,
+    LogUnavailableError,
     SnapshotError,
     SnapshotNotFoundError,
-    TrimmedError,
 )
 from recsys_embed.layers import LayeredTables
 from recsys_embed.snapshot import open_snapshot
 from serving.lookup import LookupService
 
-REFUSED = (
-    DamagedEntryError,
-    DeltaError,
-    DuplicateEntryError,
-    ForeignLogError,
-    GapError,
-    TrimmedError,
-)
+PASSING = (LogNotFoundError, LogUnavailableError, OSError, SnapshotError)
 AT_ONCE_BYTES = 64 << 20
 
 

@@ -10,7 +10,7 @@ from recsys_embed.delta_log import DeltaLog, Entry, Head
 from recsys_embed.errors import DeltaError, DeltaLogError, ForeignLogError, TrimmedError
 from recsys_embed.layers import LayeredTables
 from recsys_embed.snapshot import open_snapshot
-from serving.following.reading import REFUSED, decoded, open_warm, waiting
+from serving.following.reading import PASSING, decoded, open_warm, waiting
 from serving.following.standing import Standing
 from serving.following.upkeep import Upkeep
 from serving.lookup import LookupService
@@ -74,8 +74,8 @@ class Steps:
         return self._is_refused and head.base.number > tables.number
 
     def refused(self, error: Exception) -> None:
-        """Remembers an error of entries, which only a newer snapshot heals."""
-        self._is_refused = self._is_refused or isinstance(error, REFUSED)
+        """Remembers an error of entries, which only a newer snapshot heals for certain."""
+        self._is_refused = self._is_refused or not isinstance(error, PASSING)
 
     def fall_back(self) -> None:
         """Serves the newest snapshot at hand, if nothing is served and there is one.
@@ -125,6 +125,7 @@ class Steps:
             last, since = entries[-1].number, entries[0].frame.created_s
             self.stand(head=max(head.number, last), behind_since=since)
             self._apply(tables, entries)
+        self._is_refused = False
         self._acknowledge()
         self._keep_up(head)
         self._acknowledge()
@@ -146,7 +147,10 @@ class Steps:
     def _keep_up(self, head: Head) -> None:
         """Fetches what was done beside the following, and has the next thing done."""
         if (opened := self._upkeep.opened()) is not None:
-            self._catch_up(opened)
+            try:
+                self._catch_up(opened)
+            except (DeltaLogError, DeltaError) as error:  # if it is in the way, it is met again
+                logger.warning("%s: passes over %s: %s", self._log, opened.snapshot.path, error)
         assert self._tables is not None  # as in the step before
         self._upkeep.count(self._tables)
         merged = self._upkeep.merged(self._tables)

@@ -99,7 +99,7 @@ def test_a_newer_snapshot_takes_the_place_of_the_layers(place: Place, tmp_path: 
 
 
 def test_a_newer_snapshot_that_cannot_be_caught_up_from_is_passed_over(
-    place: Place, tmp_path: Path
+    place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = place.log()
     trainer = Trainer(log, tmp_path)
@@ -111,7 +111,8 @@ def test_a_newer_snapshot_that_cannot_be_caught_up_from_is_passed_over(
         entries = place.raw(log)
         place.rewrite(log, [*entries[:3], (4, flipped(entries[3][1])), entries[4]])
         trainer.writer.trim(0, Base(3, str(path)))
-        until(lambda: str(f.standing.reason).startswith("DamagedEntryError"))
+        until(lambda: f"passes over {path}" in caplog.text)
+        assert (f.standing.number, f.standing.base) == (5, 0)
         place.rewrite(log, entries)
         trainer.publish(1)
         f.reach(trainer)
