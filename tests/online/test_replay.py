@@ -1,11 +1,14 @@
 """A replay gives the events of its log: the same features, in time order, when they fall due."""
 
+import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from recsys_embed.config import from_dict, to_dict
 from recsys_embed.errors import ConfigError, InputError
 from tests.online.logs import config_of, replay_of, write_log
 from training.batches import make_batch
@@ -122,6 +125,13 @@ def test_what_a_replay_cannot_do_is_refused(tmp_path: Path, config: RunConfig) -
     features = {"key": config.features["user"]}
     with pytest.raises(ConfigError, match="has columns key, which every record has"):
         other.open(features, type(config.dense)())
+
+
+def test_dates_of_toml_are_taken_and_become_json(config: RunConfig) -> None:
+    values = tomllib.loads("start = 2011-11-02\nstop = 2011-11-02T08:30:00")
+    replay = replay_of(config, **values)
+    assert (replay.start, replay.stop) == ("2011-11-02", "2011-11-02T08:30:00")
+    assert from_dict(type(replay), json.loads(json.dumps(to_dict(replay)))) == replay
 
 
 def test_a_date_without_a_zone_is_of_utc() -> None:

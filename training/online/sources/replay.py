@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import ClassVar
 
 import numpy as np
@@ -25,8 +25,8 @@ class Replay:
         speed: seconds of event time that pass in a second; 0: as fast as records are asked for.
         outcome_after_s: None: each record is a whole event. Else each is an impression, and for
             label 1 an outcome follows that many seconds later.
-        start: the first moment that is replayed: seconds since the epoch, or an ISO 8601 date or
-            date-time, of UTC unless it says otherwise.
+        start: the first moment that is replayed: seconds since the epoch, or a date or date-time
+            (TOML's, or ISO 8601 in text), of UTC unless it says otherwise.
         stop: the first moment that is not; outcomes of what was shown before still come.
     """
 
@@ -35,8 +35,8 @@ class Replay:
     events: EventsConfig
     speed: float = 0.0
     outcome_after_s: float | None = None
-    start: float | str | None = None
-    stop: float | str | None = None
+    start: float | str | date | None = None
+    stop: float | str | date | None = None
 
     def __post_init__(self) -> None:
         if self.events.time is None:
@@ -46,8 +46,11 @@ class Replay:
                 "a replay needs speed >= 0 and outcome_after_s >= 0, got"
                 f" {self.speed} and {self.outcome_after_s}"
             )
-        seconds_of(self.start, "start")
-        seconds_of(self.stop, "stop")
+        for name in ("start", "stop"):
+            moment = getattr(self, name)
+            if isinstance(moment, date):  # plain JSON knows no dates
+                object.__setattr__(self, name, moment.isoformat())
+            seconds_of(getattr(self, name), name)
 
     def open(
         self, features: Mapping[str, Feature], dense: Dense, derived: Collection[str] = ()
@@ -73,7 +76,7 @@ class Replay:
         return ReplaySource(records, self.speed)
 
 
-def seconds_of(moment: float | str | None, where: str) -> float | None:
+def seconds_of(moment: float | str | date | None, where: str) -> float | None:
     """Turns seconds, or a date, into seconds since the epoch.
 
     Raises:
@@ -83,10 +86,10 @@ def seconds_of(moment: float | str | None, where: str) -> float | None:
         >>> seconds_of("2011-11-02", "start")
         1320192000.0
     """
-    if not isinstance(moment, str):
+    if moment is None or isinstance(moment, float | int):
         return moment
     try:
-        parsed = datetime.fromisoformat(moment)
+        parsed = datetime.fromisoformat(str(moment))
     except ValueError:
         raise ConfigError(
             f"{where}: expected seconds or a date like 2011-11-02T08:30, got {moment!r}"

@@ -7,6 +7,7 @@ import numpy as np
 
 from recsys_embed.errors import InputError
 from training.online.records import Chunk, Offset
+from training.online.sources.messages import types_of
 from training.online.sources.replay_records import ReplayRecords
 
 
@@ -28,6 +29,20 @@ class ReplaySource:
         self._records, self._speed = records, speed
         self._given = 0
         self._began: float | None = None  # when the replay's time 0 would have been
+
+    @property
+    def num_records(self) -> int:
+        """How many records there are in all."""
+        return len(self._records)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The types that the configured columns have in messages.
+
+        Raises:
+            ConfigError: for a column of a type that messages do not have.
+        """
+        return types_of(self._records.cut(0, 0))
 
     @property
     def is_done(self) -> bool:
