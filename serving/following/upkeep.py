@@ -15,7 +15,7 @@ from serving.following.reading import open_warm
 
 logger = logging.getLogger(__name__)
 MOST_LAYERS = 24
-NICENESS = 10
+NICENESS = 5
 SHARE = 4  # a newer snapshot is worth opening once the layers have a fourth of the rows beneath
 
 Change = Callable[[LayeredTables], LayeredTables]
