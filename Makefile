@@ -8,7 +8,7 @@ NATIVE := $(shell find recsys_embed/native/src recsys_embed/native/include -type
 SANITIZED := cmake -G Ninja -S recsys_embed/native -DCMAKE_BUILD_TYPE=Release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-native lint types bench wheel clean
+.PHONY: help setup demo test test-native chaos lint types bench wheel clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
@@ -37,6 +37,9 @@ test-native: setup ## the native core under address, undefined-behaviour and thr
 	  $(SANITIZED) -B build/native-$${kind%%,*} -DRECSYS_EMBED_SANITIZE=$$kind >/dev/null && \
 	  cmake --build build/native-$${kind%%,*} && \
 	  ctest --test-dir build/native-$${kind%%,*} --output-on-failure || exit 1; done
+
+chaos: setup ## every fault the log, trainer and follower survive, and what each costs; under 15 minutes
+	$(BIN)/python -m tests.chaos
 
 lint: setup ## style of Python and C++
 	$(BIN)/ruff check .

@@ -108,6 +108,16 @@ def test_a_run_that_stops_and_goes_on_is_one_that_never_stopped(
     assert last[0]["trained"] == last[1]["trained"] == runs.EVENTS
 
 
+def test_events_that_waited_for_their_batch_wait_on_after_a_restart(
+    tmp_path: Path, path: Path
+) -> None:
+    config = runs.config_of(path, source={"speed": 8_000}, train={"wait_s": 1e6})
+    for stop in (300, 700, None):
+        runs.run(config, tmp_path / "slowly", max_events=stop)
+    runs.run(runs.config_of(path), tmp_path / "whole")
+    runs.same(runs.trained(tmp_path / "slowly"), runs.trained(tmp_path / "whole"))
+
+
 def test_going_on_reads_the_entries_behind_the_snapshot(tmp_path: Path, path: Path) -> None:
     config, output = runs.config_of(path, snapshot={"every_s": 1e6}), tmp_path / "run"
     runs.run(config, output, max_events=1_000)

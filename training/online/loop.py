@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class Loop:
     on_window: Callable[[Record], None]
     max_events: int | None = None
     _is_dry: bool = False  # whether the source gave less than was asked for
-    _waiting_since_s: float = float("-inf")
+    _waiting_since_s: float = field(default_factory=time.monotonic)
 
     def run(self, interruption: Interruption) -> None:
         """Goes on until the source is done, `max_events` are learned, or a signal came.
