@@ -1,6 +1,7 @@
 """What a follower reads: the snapshot to begin from, and the entries behind it."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from recsys_embed.delta_log import Base, DeltaLog, Entry
@@ -18,7 +19,7 @@ from recsys_embed.snapshot import open_snapshot
 from serving.lookup import LookupService
 
 PASSING = (LogNotFoundError, LogUnavailableError, OSError, SnapshotError)
-AT_ONCE_BYTES = 64 << 20
+AT_ONCE, AT_ONCE_BYTES = 256, 64 << 20
 
 
 def open_warm(base: Base, lineage: str, folder: Path | None) -> LayeredTables:
@@ -53,16 +54,19 @@ def _place(named: Path, folder: Path | None) -> Path:
 
 
 def waiting(log: DeltaLog, after: int, lineage: str, wait_s: float) -> list[Entry]:
-    """Gives the entries that wait, 64 MiB of them or a little more; none if none comes in time.
+    """Gives the entries that wait, but no more than are worth taking together: 256, or 64 MiB.
+
+    There is none if none comes in time.
 
     Raises:
         DeltaLogError: as `DeltaLog.read`, if the very first is not to be had.
     """
-    found = list[Entry]()
+    found, nbytes = list[Entry](), 0
     try:
-        for entry in _up_to_head(log, after, lineage, wait_s):
+        for entry in islice(_up_to_head(log, after, lineage, wait_s), AT_ONCE):
             found.append(entry)
-            if sum(one.frame.nbytes for one in found) >= AT_ONCE_BYTES:
+            nbytes += entry.frame.nbytes
+            if nbytes >= AT_ONCE_BYTES:
                 break
     except DeltaLogError:
         if not found:

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <stdexcept>
 #include <vector>
 
 #include "recsys_embed/frozen_index.hpp"
@@ -28,7 +29,7 @@ class FrozenLayers {
   // Copies the rows of the wanted ids that have one, `dim` floats each, and says which in found; leaves
   // out alone elsewhere.
   void read(std::span<const std::int64_t> wanted, float* out, bool* found) const {
-    visit(wanted, layers_.size(), [&](std::size_t i, const FrozenLayer* layer, std::uint32_t at) {
+    visit<true>(wanted, [&](std::size_t i, const FrozenLayer* layer, std::uint32_t at) {
       found[i] = layer != nullptr && at < layer->num_rows;
       if (found[i]) {
         std::memcpy(out + i * dim_, layer->rows + std::size_t{at} * dim_, dim_ * sizeof(float));
@@ -38,7 +39,7 @@ class FrozenLayers {
 
   // Says which of the wanted ids have a row.
   void contains(std::span<const std::int64_t> wanted, bool* found) const {
-    visit<false>(wanted, layers_.size(), [&](std::size_t i, const FrozenLayer* layer, std::uint32_t at) {
+    visit<false>(wanted, [&](std::size_t i, const FrozenLayer* layer, std::uint32_t at) {
       found[i] = layer != nullptr && at < layer->num_rows;
     });
   }
@@ -49,18 +50,27 @@ class FrozenLayers {
     std::size_t rows = 0, lost = 0;
   };
   Merged merged() const {
+    constexpr std::size_t kAhead = 16;
+    std::size_t total = 0;
+    for (const FrozenLayer& layer : layers_) total += layer.index->size();
+    if (total >= kNoRow) throw std::length_error("layers hold fewer than 2^32 - 1 ids");
+    IdIndex seen;
+    seen.reset(total + 1);
+    std::vector<std::int64_t> known;
+    known.reserve(total);
     Merged m;
-    for (std::size_t l = 0; l < layers_.size(); ++l) {
-      const FrozenLayer& own = layers_[l];
-      std::vector<std::uint32_t> kept;
-      kept.reserve(own.index->size());
-      visit<false>(own.index->ids(), l, [&](std::size_t i, const FrozenLayer* newer, std::uint32_t) {
-        if (newer != nullptr) return;
+    for (const FrozenLayer& layer : layers_) {
+      const std::span<const std::int64_t> ids = layer.index->ids();
+      std::vector<std::uint32_t>& kept = m.kept.emplace_back();
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (i + kAhead < ids.size()) seen.prefetch(FrozenIndex::hash(ids[i + kAhead]));
+        const std::uint64_t hash = FrozenIndex::hash(ids[i]);
+        if (seen.find(hash, [&](std::uint32_t at) { return known[at] == ids[i]; }) != kNoRow) continue;
+        seen.insert(hash, static_cast<std::uint32_t>(known.size()));
+        known.push_back(ids[i]);
         kept.push_back(static_cast<std::uint32_t>(i));
-        ++(i < own.num_rows ? m.rows : m.lost);
-      });
-      std::sort(kept.begin(), kept.end());  // nearly so already
-      m.kept.push_back(std::move(kept));
+        ++(i < layer.num_rows ? m.rows : m.lost);
+      }
     }
     return m;
   }
@@ -86,38 +96,35 @@ class FrozenLayers {
  private:
   static constexpr std::size_t kBlock = 32;
 
-  // answer(i, layer, position) for each wanted id: the first of `depth` layers that knows it, or null.
-  template <bool with_rows = true, class Answer>
-  void visit(std::span<const std::int64_t> wanted, std::size_t depth, Answer&& answer) const {
+  // answer(i, layer, position) for each wanted id: the first layer that knows it, or null.
+  template <bool with_rows, class Answer>
+  void visit(std::span<const std::int64_t> wanted, Answer&& answer) const {
     std::uint64_t hashes[kBlock], next[kBlock];
-    hash_block(wanted, 0, next, depth);
+    hash_block(wanted, 0, next);
     for (std::size_t first = 0; first < wanted.size(); first += kBlock) {
       std::copy_n(next, kBlock, hashes);
-      hash_block(wanted, first + kBlock, next, depth);
+      hash_block(wanted, first + kBlock, next);
       const auto block = wanted.subspan(first, std::min(kBlock, wanted.size() - first));
-      visit_block<with_rows>(block, hashes, depth,
-                             [&](std::size_t i, auto... said) { answer(first + i, said...); });
+      visit_block<with_rows>(block, hashes, [&](std::size_t i, auto... said) { answer(first + i, said...); });
     }
   }
 
-  void hash_block(std::span<const std::int64_t> ids, std::size_t first, std::uint64_t* hashes,
-                  std::size_t depth) const {
+  void hash_block(std::span<const std::int64_t> ids, std::size_t first, std::uint64_t* hashes) const {
     for (std::size_t i = first; i < std::min(first + kBlock, ids.size()); ++i) {
       hashes[i - first] = FrozenIndex::hash(ids[i]);
-      if (depth > 0) layers_[0].index->prefetch(hashes[i - first]);
+      if (!layers_.empty()) layers_[0].index->prefetch(hashes[i - first]);
     }
   }
 
   template <bool with_rows, class Answer>
-  void visit_block(std::span<const std::int64_t> ids, const std::uint64_t* hashes, std::size_t depth,
-                   Answer&& answer) const {
+  void visit_block(std::span<const std::int64_t> ids, const std::uint64_t* hashes, Answer&& answer) const {
     std::uint8_t open[kBlock];  // ids that no layer so far knows
     std::size_t count = ids.size();
     for (std::size_t i = 0; i < count; ++i) open[i] = static_cast<std::uint8_t>(i);
-    for (std::size_t l = 0; l < depth && count > 0; ++l) {
+    for (std::size_t l = 0; l < layers_.size() && count > 0; ++l) {
       const FrozenLayer& layer = layers_[l];
       for (std::size_t k = 0; k < count; ++k) {
-        if (l + 1 < depth) layers_[l + 1].index->prefetch(hashes[open[k]]);
+        if (l + 1 < layers_.size()) layers_[l + 1].index->prefetch(hashes[open[k]]);
         prefetch_row<with_rows>(layer, hashes[open[k]]);
       }
       std::size_t still = 0;
