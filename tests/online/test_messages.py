@@ -1,11 +1,14 @@
 """Records go through JSON unchanged, and what is no record is named and passed over."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import orjson
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from recsys_embed.errors import ConfigError
 from tests.online.logs import config_of, replay_of, write_log
@@ -81,6 +84,38 @@ def test_a_message_that_is_no_record_is_named_and_passed_over(
     assert len(complaints) == 1
     with pytest.raises(ValueError, match=complaint):
         raise ValueError(complaints[0])
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**64), 2**65) | st.integers(-3, 3) | st.sampled_from([2**63 - 1, -(2**63)]),
+    st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.1, 1e300, 2.0**32]),
+    st.text(max_size=3) | st.sampled_from(["event", "ü", "\\ud800", "\n", "\x00"]),
+    st.lists(st.none() | st.text(max_size=2), max_size=3),
+    st.lists(st.integers(-1, 1) | st.booleans(), max_size=2),
+    st.just({"a": 1}),
+)
+
+
+@settings(max_examples=300)
+@given(
+    changes=st.lists(
+        st.dictionaries(st.sampled_from([*GOOD, "new", "tags", "other"]), VALUES, max_size=2),
+        max_size=4,
+    ),
+    kind=st.sampled_from(["event", "impression", "outcome"]),
+)
+def test_messages_together_give_what_each_gives_alone(
+    changes: list[dict[str, object]], kind: str
+) -> None:
+    records = [{**GOOD, "type": kind, "tags": ["a", None], **change} for change in changes]
+    messages = [json.dumps(record).encode() for record in records]
+    alone = [Messages(COLUMNS).records([message]) for message in messages]
+    frame, complaints = Messages(COLUMNS).records(messages)
+    assert frame.equals(pl.concat([Messages(COLUMNS).records([])[0], *(f for f, _ in alone)]))
+    assert sorted(complaints) == sorted(said for _, of_one in alone for said in of_one)
+    assert len(frame) + len(complaints) == len(messages)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from recsys_embed.config import near
 from recsys_embed.errors import ConfigError
 from training.features import Dense, Feature
 from training.online.records import refuse_reserved
-from training.online.sources.messages import OF_POLARS, Messages
+from training.online.sources.messages import Messages
+from training.online.sources.values import OF_POLARS, TYPES
 
 
 class MalformedRecordWarning(UserWarning):
@@ -70,7 +71,7 @@ def check_columns(columns: Mapping[str, str]) -> None:
     """
     refuse_reserved(columns, "source.columns")
     for name, type in columns.items():
-        if type not in OF_POLARS and type not in [f"list[{scalar}]" for scalar in OF_POLARS]:
+        if type not in TYPES:
             raise ConfigError(
                 f"source.columns.{name} must be one of {', '.join(OF_POLARS)}, or a list of one,"
                 f" like list[str], got {type!r}"

@@ -1,6 +1,6 @@
 """Records as JSON, one object a message, and back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -8,11 +8,10 @@ import polars as pl
 
 from recsys_embed.errors import ConfigError
 from training.online.records import EVENT, IMPRESSION, OF_RECORD, OUTCOME
+from training.online.sources.values import are_of, column_of, name_of, polars_type
 
-OF_PYTHON = {"str": {str}, "int": {int}, "float": {float, int}, "bool": {bool}}
-OF_POLARS = {"str": pl.String, "int": pl.Int64, "float": pl.Float64, "bool": pl.Boolean}
 MAX_TIME = 2**32  # tables count seconds in 32 bits; what is beyond them is milliseconds
-SHOWN = 80  # bytes of a message that a complaint shows
+SHOWN = 80  # characters of a message that a complaint shows
 
 
 class Messages:
@@ -26,61 +25,39 @@ class Messages:
 
     def __init__(self, columns: Mapping[str, str]) -> None:
         self._columns = columns
-        self._schema = OF_RECORD | {name: polars_type(type) for name, type in columns.items()}
 
     def records(self, messages: Iterable[bytes | None]) -> tuple[pl.DataFrame, list[str]]:
         """Gives the records in order, and a sentence for each message that is none."""
         records, complaints = list[dict[str, Any]](), list[str]()
         for message in messages:
             try:
-                records.append(self._checked(orjson.loads(message or b"")))
+                records.append(_checked(orjson.loads(message or b"")))
             except ValueError as error:
-                shown = (message or b"")[:SHOWN].decode(errors="replace")
-                complaints.append(f"{error}, in {shown!r}")
-        columns = [
-            pl.Series(name, [record.get(name) for record in records], type, strict=False)
-            for name, type in self._schema.items()
-        ]
-        return pl.DataFrame(columns), complaints
+                complaints.append(_complaint(error, message))
+        columns = self._columns_of(records)
+        if columns is None:  # some value is of another type: look one by one
+            records = [record for record in records if self._take(record, complaints)]
+            columns = self._columns_of(records)
+        assert columns is not None
+        return pl.DataFrame([*_fields_of(records), *columns]), complaints
 
-    def _checked(self, record: Any) -> dict[str, Any]:
-        """Gives a record whose values are of their types.
+    def _columns_of(self, records: Sequence[dict[str, Any]]) -> list[pl.Series] | None:
+        columns = []
+        for name, type in self._columns.items():
+            values = [record.get(name) for record in records]
+            if not are_of(values, type):
+                return None
+            columns.append(column_of(values, name, type))
+        return columns
 
-        Raises:
-            ValueError: that says what is wrong.
-        """
-        if type(record) is not dict:
-            raise ValueError("expected a JSON object")
-        kind = record.get("type")
-        if kind not in (EVENT, IMPRESSION, OUTCOME):
-            raise ValueError(f"expected type impression, outcome or event, got {kind!r}")
-        if type(record.get("key")) is not str:
-            raise ValueError(f"expected a key that is a string, got {record.get('key')!r}")
-        if not _is_number(record.get("time"), MAX_TIME - 1):
-            raise ValueError(
-                f"expected a time in seconds since the epoch, got {record.get('time')!r}"
-            )
-        if kind == IMPRESSION:
-            record["label"] = None
-        elif not _is_number(record.get("label"), 1):
-            raise ValueError(f"expected a label from 0 to 1, got {record.get('label')!r}")
-        if kind == OUTCOME:
-            return {name: record[name] for name in OF_RECORD}
-        for name, expected in self._columns.items():
-            if (value := record.get(name)) is not None and not _is_of(value, expected):
-                raise ValueError(f"expected {name} of type {expected}, got {value!r:.{SHOWN}}")
-        return record
-
-
-def polars_type(name: str) -> Any:
-    """Gives the type in polars.
-
-    Example:
-        >>> polars_type("list[int]")
-        List(Int64)
-    """
-    scalar = name.removeprefix("list[").removesuffix("]")
-    return OF_POLARS[scalar] if scalar == name else pl.List(OF_POLARS[scalar])
+    def _take(self, record: dict[str, Any], complaints: list[str]) -> bool:
+        """Says whether the values of a record are of their types; complains if not."""
+        for name, type in self._columns.items():
+            value = record.get(name)
+            if not are_of([value], type):
+                complaints.append(f"expected {name} of type {type}, got {value!r:.{SHOWN}}")
+                return False
+        return True
 
 
 def types_of(frame: pl.DataFrame) -> dict[str, str]:
@@ -90,7 +67,14 @@ def types_of(frame: pl.DataFrame) -> dict[str, str]:
         ConfigError: for a column of a type that messages do not have.
     """
     columns = {name: dtype for name, dtype in frame.schema.items() if name not in OF_RECORD}
-    return {name: _name_of(name, dtype) for name, dtype in columns.items()}
+    types = {name: name_of(dtype) for name, dtype in columns.items()}
+    for name, type in types.items():
+        if type is None:
+            raise ConfigError(
+                f"column {name!r} holds {columns[name]}, which JSON does not; turn it into text or"
+                " a number in [events.derive]"
+            )
+    return {name: type for name, type in types.items() if type is not None}
 
 
 def encode(records: pl.DataFrame) -> list[bytes]:
@@ -114,28 +98,34 @@ def encode(records: pl.DataFrame) -> list[bytes]:
     return [next(lines[kind]) for kind in records["type"]]
 
 
-def _is_number(value: Any, highest: float) -> bool:
-    return type(value) in (int, float, bool) and 0 <= value <= highest
+def _checked(record: Any) -> dict[str, Any]:
+    """Gives a record whose own fields are as they should be, without what is not its type's.
+
+    Raises:
+        ValueError: that says what is wrong.
+    """
+    if type(record) is not dict:
+        raise ValueError("expected a JSON object")
+    kind, key, time, label = (record.get(name) for name in OF_RECORD)
+    if kind not in (EVENT, IMPRESSION, OUTCOME):
+        raise ValueError(f"expected type impression, outcome or event, got {kind!r:.{SHOWN}}")
+    if type(key) is not str:
+        raise ValueError(f"expected a key that is a string, got {key!r:.{SHOWN}}")
+    if type(time) not in (int, float) or not 0 <= time < MAX_TIME:
+        raise ValueError(f"expected a time in seconds since the epoch, got {time!r:.{SHOWN}}")
+    if kind == IMPRESSION:
+        record["label"] = None
+    elif type(label) not in (int, float, bool) or not 0 <= label <= 1:
+        raise ValueError(f"expected a label from 0 to 1, got {label!r:.{SHOWN}}")
+    return {name: record[name] for name in OF_RECORD} if kind == OUTCOME else record
 
 
-def _is_of(value: Any, expected: str) -> bool:
-    scalar = expected.removeprefix("list[").removesuffix("]")
-    if scalar != expected and type(value) is not list:
-        return False
-    values = [value] if scalar == expected else [one for one in value if one is not None]
-    if not set(map(type, values)) <= OF_PYTHON[scalar]:
-        return False
-    return scalar != "int" or all(-(2**63) <= one < 2**63 for one in values)
+def _fields_of(records: Sequence[dict[str, Any]]) -> list[pl.Series]:
+    return [
+        pl.Series(name, [record[name] for record in records], dtype, strict=False)
+        for name, dtype in OF_RECORD.items()
+    ]
 
 
-def _name_of(column: str, dtype: pl.DataType) -> str:
-    inner = dtype.inner if isinstance(dtype, pl.List) else dtype
-    kinds = {"str": inner == pl.String, "bool": inner == pl.Boolean}
-    kinds |= {"int": inner.is_integer(), "float": inner.is_float()}
-    for name, is_it in kinds.items():
-        if is_it:
-            return f"list[{name}]" if isinstance(dtype, pl.List) else name
-    raise ConfigError(
-        f"column {column!r} holds {dtype}, which JSON does not; turn it into text or a number in"
-        " [events.derive]"
-    )
+def _complaint(error: ValueError, message: bytes | None) -> str:
+    return f"{error}, in {(message or b'')[:SHOWN].decode(errors='replace')!r}"
