@@ -10,17 +10,21 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recsys_embed.errors import ConfigError
 from tests.training.making import config_of
 from training.config import RunConfig
 from training.events import Events
+from training.metrics import auc
 from training.reproduce.experiment import Outcome, Row
 from training.reproduce.online_trainer import OnlineTrainer, batch_of, learn_whole, moments
 from training.reproduce.serving_copy import ServingCopy
 from training.reproduce.sync_claims import claims_of_dense
 from training.reproduce.sync_interval import SyncInterval
 from training.reproduce.synchronized import Served, serve
+from training.reproduce.within_groups import auc_within
 from training.splits import Parts
 from training.state import Session
 from training.train import read, row_maps_of
@@ -187,7 +191,7 @@ def test_moments_are_whole_seconds() -> None:
 
 
 def test_fresh_rows_win_when_tastes_change(log: Path, tmp_path: Path) -> None:
-    experiment = SyncInterval({"log": stream_of(log)}, INTERVALS, DENSE, PHASES, 4)
+    experiment = SyncInterval({"log": stream_of(log)}, {"log": "user"}, INTERVALS, DENSE, PHASES, 4)
     rows = {case: Row(case, [experiment.run(case, 1)], {}) for case in experiment.cases}
     assert rows["log batch"].mean("gain") == 0 and rows["log batch"].mean("auc") < 0.6
     assert rows["log 1min,all"].mean("gain") > 0.1
@@ -196,6 +200,19 @@ def test_fresh_rows_win_when_tastes_change(log: Path, tmp_path: Path) -> None:
     assert (tmp_path / "result.png").stat().st_size > 1000
     few = replace(experiment, events=300).run("log batch", 1)  # not from what was kept
     assert few.metrics["pooled"] != rows["log batch"].mean("pooled")
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1), st.integers(0, 5)), max_size=40))
+def test_auc_within_groups_is_that_of_each_by_its_events(
+    events: list[tuple[int, int, int]],
+) -> None:
+    scores, labels, groups = np.array(events, np.int64).reshape(-1, 3).T
+    found = {group: (scores[groups == group], labels[groups == group]) for group in set(groups)}
+    mixed = [(len(s), auc(s, y)) for s, y in found.values() if 0 < y.sum() < len(y)]
+    expected = sum(n * a for n, a in mixed) / sum(n for n, _ in mixed) if mixed else np.nan
+    assert auc_within(scores, labels, groups) == pytest.approx(expected, nan_ok=True)
+    level = scores + 100 * groups  # who it is does not matter
+    assert auc_within(level, labels, groups) == pytest.approx(expected, nan_ok=True)
 
 
 def test_stale_dense_layers_are_measured_against_fresh_ones() -> None:
@@ -217,11 +234,14 @@ def test_stale_dense_layers_are_measured_against_fresh_ones() -> None:
         {"dense": {}},
         {"phases": {"2h": 2}},
         {"phases": {"1h": 0}},
+        {"users": {"log": "user"}},
     ],
 )
 def test_impossible_schedules_are_refused(wrong: Mapping[str, Any]) -> None:
-    given = {"streams": {}, "intervals": INTERVALS, "dense": {"all": 0}, **wrong}
-    with pytest.raises(ConfigError, match="expected schedules|intervals must be|phases must"):
+    given = {"streams": {}, "users": {}, "intervals": INTERVALS, "dense": {"all": 0}, **wrong}
+    with pytest.raises(
+        ConfigError, match="expected schedules|intervals must be|phases must|users must"
+    ):
         SyncInterval(**given)
 
 

@@ -18,6 +18,7 @@ from training.events import Events
 from training.reproduce.lost_shard import Failure, Saved, Shards
 from training.reproduce.online_trainer import Order, learn_whole
 from training.reproduce.serving_copy import LINEAGE
+from training.reproduce.streams import one_id
 from training.splits import Parts
 from training.state import Session
 from training.train import row_maps_of
@@ -70,10 +71,7 @@ class Start:
         Raises:
             InputError: if an event has not exactly one user.
         """
-        bags = self.events.bags[users]
-        if not np.all(bags.lengths[self.order] == 1):
-            raise InputError(f"expected one id of feature {users!r} in each event")
-        ids = bags.values[bags.starts[self.order]]
+        ids = one_id(self.events, users, self.order)
         after, lost = np.zeros((2, len(ids)), bool)
         for failure in plan:  # each overwrites what the one before it said of later events
             span = slice(failure.at, None)

@@ -3,6 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys_embed.errors import InputError
 from training.config import RunConfig, from_values
 from training.events import Events
 from training.reproduce.ctr import merged, nested, read_once
@@ -37,3 +41,15 @@ def stream_data(config: RunConfig, events: int = 0) -> tuple[Events, Parts]:
     if events:
         parts = Parts(*(part[: events // len(parts)] for part in parts))
     return whole, parts
+
+
+def one_id(events: Events, feature: str, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Gives the id that a feature has in each of these events.
+
+    Raises:
+        InputError: if one of them has none or several.
+    """
+    bags = events.bags[feature]
+    if not np.all(bags.lengths[order] == 1):
+        raise InputError(f"expected one id of feature {feature!r} in each event")
+    return bags.values[bags.starts[order]]

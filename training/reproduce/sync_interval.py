@@ -18,9 +18,10 @@ from recsys_embed.errors import ConfigError
 from training.metrics import auc, log_loss
 from training.reproduce.drawing import over_size
 from training.reproduce.experiment import Claim, Outcome, Rows
-from training.reproduce.streams import stream_config, stream_data
+from training.reproduce.streams import one_id, stream_config, stream_data
 from training.reproduce.sync_claims import claims_of_dense, claims_of_rows
 from training.reproduce.synchronized import BATCH, Served, serve
+from training.reproduce.within_groups import auc_within
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class SyncInterval:
 
     Args:
         streams: values of a `RunConfig` by data set; the test part is the online one.
+        users: by stream, the feature that says whose events they are.
         intervals: seconds of event time between synchronizations by name, the longest first.
         dense: those of the dense layers by name; 0: at every synchronization.
         phases: by an interval's name, how many copies synchronize at moments of their own, spread
@@ -45,10 +47,12 @@ class SyncInterval:
         "gain": "AUC above batch",
         "auc": "AUC, mean of windows",
         "pooled": "AUC, pooled",
+        "within": "AUC within users",
         "log_loss": "log loss",
         "sent": "M rows sent",
     }
     streams: Mapping[str, Mapping[str, Any]]
+    users: Mapping[str, str]
     intervals: Mapping[str, int]
     dense: Mapping[str, int]
     phases: Mapping[str, int] = field(default_factory=dict)
@@ -58,6 +62,11 @@ class SyncInterval:
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.users.keys() != self.streams.keys():
+            raise ConfigError(
+                f"users must name a feature of each of {sorted(self.streams)},"
+                f" got {sorted(self.users)}"
+            )
         lengths = list(self.intervals.values())
         if lengths != sorted(lengths, reverse=True) or min(lengths, default=0) < 1:
             raise ConfigError(f"intervals must be at least 1 and fall, got {lengths}")
@@ -80,24 +89,29 @@ class SyncInterval:
         """Measures one copy; all copies of a stream and seed follow the same training."""
         stream, copy = case.split()
         served = self._served(stream, seed)
-        runs = [self._figures(logits, served.labels) for logits in served.logits[copy]]
+        labels = served.events.labels[served.order]
+        users = one_id(served.events, self.users[stream], served.order)
+        runs = [self._figures(logits, labels, users) for logits in served.logits[copy]]
         figures = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
         (batch,) = served.logits[BATCH]
-        figures["gain"] = figures["auc"] - self._figures(batch, served.labels)["auc"]
+        figures["gain"] = figures["auc"] - self._mean_auc(batch, labels)
         figures["sent"] = served.rows_sent[copy] / 1e6
-        return Outcome(
-            {name: figures[name] for name in self.metrics}, served.rows, served.parameters
-        )
+        in_order = {name: figures[name] for name in self.metrics}
+        return Outcome(in_order, served.rows, served.parameters)
 
     def _figures(
-        self, logits: NDArray[np.float32], labels: NDArray[np.float32]
+        self, logits: NDArray[np.float32], labels: NDArray[np.float32], users: NDArray[np.int64]
     ) -> dict[str, float]:
-        windows = np.array_split(np.arange(len(labels)), min(self.windows, len(labels)))
         return {
-            "auc": float(np.nanmean([auc(logits[w], labels[w]) for w in windows])),
+            "auc": self._mean_auc(logits, labels),
             "pooled": auc(logits, labels),
+            "within": auc_within(logits, labels, users),
             "log_loss": log_loss(logits, labels),
         }
+
+    def _mean_auc(self, logits: NDArray[np.float32], labels: NDArray[np.float32]) -> float:
+        windows = np.array_split(np.arange(len(labels)), min(self.windows, len(labels)))
+        return float(np.nanmean([auc(logits[w], labels[w]) for w in windows]))
 
     def _served(self, stream: str, seed: int) -> Served:
         key = repr((self, stream, seed))

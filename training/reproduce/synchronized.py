@@ -12,7 +12,7 @@ from recsys_embed import set_num_threads
 from training.config import RunConfig
 from training.events import Events
 from training.reproduce.ctr import sizes
-from training.reproduce.online_trainer import OnlineTrainer, batch_of, learn_whole, moments
+from training.reproduce.online_trainer import OnlineTrainer, Order, batch_of, learn_whole, moments
 from training.reproduce.serving_copy import ServingCopy
 from training.splits import Parts
 from training.state import Session
@@ -25,13 +25,14 @@ class Served(NamedTuple):
     """What copies said of the online part.
 
     Args:
-        labels: of its events.
+        events, order: that it consists of.
         logits: of its events, one for each phase, by copy.
         rows_sent: after the start, on average over phases, by copy.
         rows, parameters: of the trainer in the end.
     """
 
-    labels: NDArray[np.float32]
+    events: Events
+    order: Order
     logits: Mapping[str, Sequence[NDArray[np.float32]]]
     rows_sent: Mapping[str, float]
     rows: int
@@ -93,4 +94,4 @@ def serve(
         mean = sum(copy.rows_sent for copy in own) / len(own)
         sent |= {f"{name},{network}": mean for network in dense}
     rows, parameters = sizes(session.model.collection.tables)
-    return Served(events.labels[online], logits, sent, rows, parameters)
+    return Served(events, online, logits, sent, rows, parameters)
