@@ -18,6 +18,7 @@ from recsys_embed.errors import RecsysEmbedError
 from recsys_embed.nn import tables_of
 from recsys_embed.row_maps import Hashed
 from training.config import RunConfig, load_config
+from training.demo_online import tell_online
 from training.events import Events
 from training.folder import clear
 from training.report import Result
@@ -78,6 +79,7 @@ def tell() -> None:
     tell_repeats(config, hashed_config, data, collisionless.test.auc - hashed.test.auc)
     tell_snapshot(collisionless)
     tell_serving(collisionless)
+    tell_online(console, OUTPUT / "online")
 
 
 def heading(text: str) -> None:
@@ -197,7 +199,7 @@ def tell_serving(result: Result) -> None:
     """Starts the server on the snapshot, asks it by name, and compares bit for bit."""
     heading("7  The same rows over HTTP")
     item = tables_of(result.model)["item"]
-    with Served(result.snapshot) as served:
+    with Served("--snapshot", result.snapshot) as served:
         console.print(f"recsys-serve answers at {served.url} (in a process without torch).")
         answer = served.lookup("item", [ITEM, UNKNOWN])
         trained = item.lookup([hash_string(ITEM), hash_string(UNKNOWN)])

@@ -7,12 +7,14 @@ import re
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys_embed.errors import RecsysEmbedError
 
@@ -28,21 +30,24 @@ class Throughput(NamedTuple):
 
 
 class Served:
-    """Serves a snapshot while entered, in a process of its own: training never imports serving.
+    """Serves while entered, in a process of its own: training never imports serving.
+
+    Args:
+        what: flags of recsys-serve, such as "--snapshot" and its path.
 
     Raises:
         RecsysEmbedError: on entering, if it does not come up; with what it said.
     """
 
-    def __init__(self, snapshot: Path) -> None:
-        self._snapshot = snapshot
+    def __init__(self, *what: str | Path) -> None:
+        self._what = [str(each) for each in what]
         self.host, self.port = "", 0
 
     def __enter__(self) -> "Served":
         command = [sys.executable, "-m", "serving.cli"]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RECSYS_SERVE_")}
         self._process = subprocess.Popen(
-            [*command, "--snapshot", str(self._snapshot), "--port", "0", "--log-level", "warning"],
+            [*command, *self._what, "--port", "0", "--log-level", "warning"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -77,6 +82,33 @@ class Served:
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
+
+    def version(self) -> str | None:
+        """Names the state that is served now; None before there is one."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=30) as answer:
+                return str(json.load(answer)["snapshot_version"])
+        except urllib.error.HTTPError:
+            return None
+
+    def rows(self, table: str) -> int:
+        """Counts the rows of a table."""
+        with urllib.request.urlopen(f"{self.url}/v1/tables/{table}", timeout=30) as answer:
+            return int(json.load(answer)["rows"])
+
+    def vectors(self, table: str, ids: NDArray[np.int64]) -> bytes:
+        """Gives the vectors of ids, float32 one after another.
+
+        Raises:
+            HTTPError: if an id has no row.
+        """
+        request = urllib.request.Request(
+            f"{self.url}/v1/tables/{table}/lookup?missing=error",
+            data=ids.astype("<i8").tobytes(),
+            headers={"Content-Type": RAW, "Accept": RAW},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return bytes(answer.read())
 
     def throughput(self, table: str, ids: list[int], batch: int, seconds: float) -> Throughput:
         """Asks for `batch` of the ids at a time, as raw bytes, for so many seconds."""

@@ -1,4 +1,4 @@
-"""Every test that asks for a place runs with each kind of source."""
+"""Every test that asks for a place or a stream runs with each kind of source."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +16,22 @@ def producer() -> Producer:
     return Producer({**cluster, "linger.ms": 0})
 
 
+@pytest.fixture(params=["redis", "kafka"])
+def stream(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Where records come from that may still be sent."""
+    yield from place_of(request.param, request, tmp_path)
+
+
 @pytest.fixture(params=["replay", "redis", "kafka"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Where records come from."""
-    if request.param == "replay":
-        yield Replayed(tmp_path)
-    elif request.param == "kafka":
-        yield Topic(tmp_path, request.getfixturevalue("producer"))
+    yield from place_of(request.param, request, tmp_path)
+
+
+def place_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
+    if kind == "replay":
+        yield Replayed(folder)
+    elif kind == "kafka":
+        yield Topic(folder, request.getfixturevalue("producer"))
     else:
-        yield from streamed(tmp_path, request.getfixturevalue("redis_url"))
+        yield from streamed(folder, request.getfixturevalue("redis_url"))

@@ -43,7 +43,7 @@ dim = 4
 lr = 0.1
 [model]
 kind = "dnn"
-hidden = [4]
+hidden = [8]
 [train]
 batch_size = {batch}
 threads = 1

@@ -54,7 +54,7 @@ def expected(records: list[Record], events: list[Event]) -> pl.DataFrame:
     return frame.select("key", "time", label, "number", "name", "list")
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(
     records=records_of(),
     window_s=st.integers(0, 6),

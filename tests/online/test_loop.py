@@ -29,6 +29,8 @@ def test_every_event_is_learned_once(tmp_path: Path) -> None:
     tables = runs.trained(tmp_path / "run")
     for column in ("user", "item"):
         assert runs.counted(tables[column]) == runs.occurrences(frame, column)
+        for block in tables[column].rows():  # nor is the model one that cannot learn
+            assert (block.weights != tables[column].initial_values(block.ids)).any(axis=1).all()
     clicked = int(frame["clicked"].sum())
     assert (status.trained, status.records) == (len(frame), len(frame) + clicked)
     assert (status.joined, status.missing, status.late) == (clicked, len(frame) - clicked, 0)
@@ -47,7 +49,7 @@ def test_whole_events_are_learned_as_from_a_file(tmp_path: Path) -> None:
         "split": {"kind": "time", "test": 0.0, "validation": 0.0},
         "features": {"user": {}, "item": {"ttl_days": 0.01}},
         "table": {"dim": 4, "lr": 0.1},
-        "model": {"kind": "dnn", "hidden": [4]},
+        "model": {"kind": "dnn", "hidden": [8]},
         "train": {"batch_size": runs.BATCH, "threads": 1, "expire_every": 5},
     }
     result = train(from_values(plain), tmp_path / "file")

@@ -55,39 +55,35 @@ def test_reading_goes_on_behind_any_offset_that_was_given(
     source.close()
 
 
-def test_what_comes_later_is_read_when_it_comes(place: Place) -> None:
-    if not place.is_stream:
-        pytest.skip("a replay has all its records from the start")
-    source = place.open()
+def test_what_comes_later_is_read_when_it_comes(stream: Place) -> None:
+    source = stream.open()
     source.seek(None)
     assert source.read(10, 0.05) is None and not source.is_done
-    place.fill(30)
+    stream.fill(30)
     first = read_all(source, 30)
-    place.fill(5)
+    stream.fill(5)
     second = source.read(100, 5.0)
     assert second is not None
-    place.fill()
-    rest = read_all(source, len(place.records) - 30 - len(second))
-    assert same(pl.concat([first, second.records, rest]), place.records)
+    stream.fill()
+    rest = read_all(source, len(stream.records) - 30 - len(second))
+    assert same(pl.concat([first, second.records, rest]), stream.records)
     source.close()
 
 
-def test_what_is_no_record_is_counted_and_said_once(place: Place) -> None:
-    if not place.is_stream:
-        pytest.skip("a log has no malformed records")
-    place.fill(20)
-    place.send([b"{", None])
-    place.fill(20)
-    place.send([b'{"type": "event"}'])
-    place.fill(10)
-    source = place.open()
+def test_what_is_no_record_is_counted_and_said_once(stream: Place) -> None:
+    stream.fill(20)
+    stream.send([b"{", None])
+    stream.fill(20)
+    stream.send([b'{"type": "event"}'])
+    stream.fill(10)
+    source = stream.open()
     with pytest.warns(MalformedRecordWarning, match="passed over what is no record") as warned:
-        assert same(read_all(source, 50, at_once=7), place.records[:50])
+        assert same(read_all(source, 50, at_once=7), stream.records[:50])
     assert len(warned) == 1 and source.malformed == 3
     offset = source.read(7, 0.0)
     assert offset is None
-    place.send([b"["] * 20)
+    stream.send([b"["] * 20)
     assert source.read(7, 0.5) is None and source.malformed == 23
-    place.fill(1)
-    assert same(read_all(source, 1), place.records[50:51])
+    stream.fill(1)
+    assert same(read_all(source, 1), stream.records[50:51])
     source.close()

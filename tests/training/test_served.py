@@ -16,7 +16,7 @@ from training.train import train
 def test_the_answer_is_the_trained_row_bit_for_bit(tmp_path: Path) -> None:
     planted_log(tmp_path / "log.parquet", events=1000)
     result = train(config_of(tmp_path / "log.parquet", train={"epochs": 1}), tmp_path / "run")
-    with Served(result.snapshot) as served:
+    with Served("--snapshot", result.snapshot) as served:
         answer = served.lookup("user", ["user-7", "nobody"])
         rate = served.throughput("item", [1, 2, 3], batch=10, seconds=0.05)
     trained = tables_of(result.model)["user"].lookup([hash_string("user-7"), hash_string("nobody")])
@@ -29,4 +29,4 @@ def test_the_answer_is_the_trained_row_bit_for_bit(tmp_path: Path) -> None:
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(RecsysEmbedError, match=r"did not start; it said: recsys-serve: .*nothing"):
-        Served(tmp_path / "nothing").__enter__()
+        Served("--snapshot", tmp_path / "nothing").__enter__()
