@@ -11,7 +11,7 @@ def auc_within(
 ) -> float:
     """Averages the AUC of each group by its number of events; those of one class are left out.
 
-    NaN if none is left. Zhu et al., Deep Interest Network, arXiv 1706.06978, §6.3; groups are users.
+    NaN if none is left. Zhou et al., Deep Interest Network, arXiv 1706.06978, eq. 10, for users.
 
     Example:
         >>> scores, labels = np.array([1, 2, 8, 9, 7]), np.array([0, 1, 1, 0, 1])
