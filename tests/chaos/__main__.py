@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.chaos.ground import Ground, Planted, ground
+from tests.chaos.disks import become_able_to_mount
+from tests.chaos.ground import Ground, ground
 from tests.chaos.matrix import FAULTS, Fault
 from tests.chaos.tally import Tally
 
@@ -24,6 +25,7 @@ HEAD = ("fault", "log", "times", "lost", "doubled", "recovery: median", "worst")
 def main() -> int:
     """Runs the matrix, prints its table, and says whether all is well."""
     options = parser().parse_args()
+    become_able_to_mount("tests.chaos")
     chosen = [f for f in FAULTS if options.only is None or f.name in options.only.split(",")]
     began = time.monotonic()
     with TemporaryDirectory(prefix="chaos-") as folder, ground(Path(folder)) as here:
@@ -50,18 +52,15 @@ def parser() -> argparse.ArgumentParser:
 
 def run(here: Ground, faults: list[Fault], quick: bool) -> list[Tally]:
     """Does each fault in each place, and says what came of it."""
-    tallies, grown = list[Tally](), dict[int, Planted]()
-    for fault in faults:
-        for place in fault.places:
-            times, events = (fault.quick, 8_000) if quick else (fault.times, fault.events)
-            if events not in grown:
-                grown[events] = here.plant(f"log-{events}", events, batch=16)
-            try:
-                tally = fault.run(here, grown[events], place, times)
-            except AssertionError as error:
-                tally = Tally(fault.name, place, why=[f"broken off: {error}"])
-            tallies.append(tally)
-            print(" | ".join(cells(tally)), *tally.why, sep="\n    ", flush=True)
+    tallies = list[Tally]()
+    for fault, place in ((fault, place) for fault in faults for place in fault.places):
+        planted = fault.planted(here, quick)
+        try:
+            tally = fault.run(here, planted, place, fault.quick if quick else fault.times)
+        except AssertionError as error:
+            tally = Tally(fault.name, place, why=[f"broken off: {error}"])
+        tallies.append(tally)
+        print(" | ".join(cells(tally)), *tally.why, sep="\n    ", flush=True)
     return tallies
 
 

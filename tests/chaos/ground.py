@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tests.chaos.patches import OWN
+from tests.chaos.patches import FINISHING, OWN
 from tests.chaos.rows import Tables, load_rows
 from tests.online import runs
 from tests.trainers import Trainers
@@ -30,12 +30,14 @@ class Planted:
         users: how often each user is in the log; they never expire.
         ids: all that are in the log, by table.
         whole: the tables of a run that nothing happened to.
+        finishing_s: how long its last entry and snapshot took.
     """
 
     config: Path
     users: Counter[int]
     ids: dict[str, NDArray[np.int64]]
     whole: Tables
+    finishing_s: float
 
 
 @dataclass
@@ -51,23 +53,39 @@ class Ground:
     trainers: Trainers
     chance: random.Random = field(default_factory=lambda: random.Random(7))
     _scenes: int = 0
+    _planted: dict[str, Planted] = field(default_factory=dict)
 
-    def plant(self, name: str, events: int, **values: Any) -> Planted:
-        """Writes a log and runs it once from end to end."""
-        folder = self.folder / name
-        folder.mkdir()
-        config = runs.write_config(folder, events=events, **values)
-        return self.planted(config, pl.read_parquet(folder / "log.parquet"))
+    def plant(self, events: int) -> Planted:
+        """Writes a log of users, items and clicks, and runs it once from end to end."""
+        return self._once(f"log-{events}", events=events, batch=16)
 
-    def planted(self, config: Path, frame: pl.DataFrame) -> Planted:
-        """Runs a config once from end to end."""
+    def plant_rows(self, rows: int) -> Planted:
+        """The same of a log in which no user and no item comes twice: each makes a row."""
+        each = np.arange(rows // 2)
+        frame = pl.DataFrame(
+            {"user": each, "item": each, "clicked": each % 3 == 0, "when": each + 1_320_192_000}
+        )
+        return self._once(f"rows-{rows}", frame, events=1, outcome="", ttl_days=1000.0, batch=4096)
+
+    def _once(self, name: str, frame: pl.DataFrame | None = None, **values: Any) -> Planted:
+        if name not in self._planted:
+            folder = self.folder / name
+            folder.mkdir()
+            config = runs.write_config(folder, **values)
+            if frame is not None:
+                frame.write_parquet(folder / "log.parquet")
+            self._planted[name] = self._learned(config, pl.read_parquet(folder / "log.parquet"))
+        return self._planted[name]
+
+    def _learned(self, config: Path, frame: pl.DataFrame) -> Planted:
         output = config.parent / "whole"
         arguments = ["online", str(config), "--output", str(output), *FULL]
         trainer = self.trainers.start(*arguments, says=config.parent / "says", before=TELL)
         assert trainer.wait(300) == 0, trainer.said()
         ids = {name: np.unique(frame[name].to_numpy()) for name in ("user", "item")}
         users = Counter(frame["user"].to_list())
-        return Planted(config, users, ids, load_rows(output / OWN))
+        began, ended = ((output / name).stat().st_mtime for name in (FINISHING, OWN))
+        return Planted(config, users, ids, load_rows(output / OWN), ended - began)
 
     def new_folder(self) -> Path:
         """An empty folder with a short path, as sockets need."""

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.chaos import trainer_faults
+from tests.chaos import follower_faults, log_faults, trainer_faults
 from tests.chaos.ground import Ground, Planted
 from tests.chaos.tally import Tally
 
 BOTH = ("directory", "redis")
+QUICK_EVENTS = 8_000
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Fault:
     Attributes:
         run: does it so many times in a place.
         times: in each place; `quick` times in the quick matrix.
-        events: of the log that is learned meanwhile: enough for all times.
+        events: of the log that is learned meanwhile, enough for all times; or its `rows`, each learned once.
         places: kinds of log.
     """
 
@@ -25,7 +26,14 @@ class Fault:
     times: int
     quick: int = 3
     events: int = 12_000
+    rows: int = 0
     places: tuple[str, ...] = BOTH
+
+    def planted(self, ground: Ground, quick: bool) -> Planted:
+        """What is learned meanwhile; made once for all faults that have it in common."""
+        if self.rows:
+            return ground.plant_rows(self.rows // 10 if quick else self.rows)
+        return ground.plant(QUICK_EVENTS if quick else self.events)
 
     @property
     def name(self) -> str:
@@ -35,8 +43,17 @@ class Fault:
 
 FAULTS = (
     Fault(trainer_faults.killed, 100, events=30_000),
+    Fault(follower_faults.follower_killed, 50, events=30_000),
+    Fault(log_faults.redis_killed, 20, places=("redis",)),
+    Fault(log_faults.redis_paused, 8, places=("redis",)),
+    Fault(log_faults.redis_emptied, 10, places=("redis",)),
+    Fault(log_faults.disk_full, 10),
+    Fault(log_faults.damaged, 8),
+    Fault(log_faults.damaged_restart, 8),
+    Fault(follower_faults.slow, 8),
     Fault(trainer_faults.clock_goes_back, 10),
     Fault(trainer_faults.forks, 10),
     Fault(trainer_faults.twice, 6),
     Fault(trainer_faults.fenced, 3),
+    Fault(follower_faults.million, 2, rows=1_000_000),
 )

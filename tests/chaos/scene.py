@@ -33,6 +33,7 @@ class Scene:
         speed: events a second.
         sets: further values of the config.
         before: what a trainer's process calls first.
+        disk: for the run, and a log in a directory.
     """
 
     def __init__(
@@ -45,14 +46,15 @@ class Scene:
         speed: float,
         sets: tuple[str, ...] = (),
         before: str = TELL,
+        disk: Path | None = None,
     ) -> None:
         self.ground, self.planted = ground, planted
         self.speed, self.sets = speed, sets
         self.tally = Tally(fault, place)
         self.folder = ground.new_folder()
-        self.output = self.folder / "run"
+        self.output = (disk or self.folder) / "run"
         self.server: RedisServer | None = None
-        self.log = str(self.folder / "log")
+        self.log = str((disk or self.folder) / "log")
         if place == "redis":
             self.server = RedisServer(self.folder, keeps=True)
             self.log = f"{self.server.url}/chaos"
@@ -62,11 +64,10 @@ class Scene:
         self.follower = Follower(self.log, self.folder / "follower")
 
     def begin(self) -> None:
-        """Starts everything, and waits until an entry is served."""
+        """Starts everything, and waits until something is served."""
         self.train()
         self.follower.start()
-        self.recover(Version("", 0), time.monotonic())
-        self.tally.recovery_s.clear()
+        until(self.follower.version, self.trouble)
 
     def start(
         self, output: Path, *flags: str, speed: float | None = None, says: Path | None = None
@@ -77,7 +78,7 @@ class Scene:
         values = [part for one in (*sets, *self.sets) for part in ("--set", one)]
         trainer = self.ground.trainers.start(
             *("online", str(self.planted.config), "--output", str(output), *FULL, *values, *flags),
-            says=says or output.with_suffix(".says"),
+            says=says or self.folder / f"{output.name}.says",
             before=self.before,
         )
         self.trainers.append(trainer)
@@ -95,7 +96,7 @@ class Scene:
 
     def head(self) -> Head:
         """What the log says of itself; waits until there is one to say it."""
-        return until(lambda: self._head_or_none(), self._trouble)
+        return until(lambda: self._head_or_none(), self.trouble)
 
     def _head_or_none(self) -> Head | None:
         try:
@@ -121,12 +122,12 @@ class Scene:
                 return False
             return served.number > first.setdefault(served.lineage, served.number)
 
-        until(is_newer, self._trouble)
+        until(is_newer, self.trouble)
         self.tally.recovery_s.append(time.monotonic() - since_s)
 
     def check(self) -> None:
         """Compares all that is served with snapshot + deltas, and its counts with what it says."""
-        (unlike,) = until(self._served_and_known, self._trouble)
+        (unlike,) = until(self._served_and_known, self.trouble)
         self.tally.checks += 1
         self.tally.lose(unlike, "rows served unlike those of snapshot + deltas")
         counts = counts_of(self.mirror.tables["user"])
@@ -140,16 +141,25 @@ class Scene:
         tables = self.mirror.at(version)
         return None if tables is None else (differing(served, served_of(tables)),)
 
-    def finish(self, *, is_running: bool = True) -> Tally:
-        """Lets the trainer learn the rest as fast as it can, and reckons."""
+    def finish(
+        self, *, is_running: bool = True, since: tuple[Version, float] | None = None
+    ) -> Tally:
+        """Lets the trainer learn the rest as fast as it can, and reckons.
+
+        Args:
+            is_running: whether the trainer is to be stopped first.
+            since: the version and the moment from which it recovers.
+        """
         if is_running:
             self.trainer.signal(signal.SIGTERM)
             assert self.trainer.wait(LONGEST_S) == 128 + signal.SIGTERM, self.trainer.said()
         (self.output / OWN).unlink(missing_ok=True)
         self.train(speed=0.0)
+        if since is not None:
+            self.recover(*since)
         assert self.trainer.wait(LONGEST_S) == 0, self.trainer.said()
         head = self.reached()
-        until(lambda: self.follower.version() == head, self._trouble)
+        until(lambda: self.follower.version() == head, self.trouble)
         self.reckon()
         return self.tally
 
@@ -181,7 +191,8 @@ class Scene:
             self.server.kill()
         shutil.rmtree(self.folder)
 
-    def _trouble(self) -> str:
+    def trouble(self) -> str:
+        """What was said, for whoever waits in vain."""
         said, heard = self.trainer.said(), self.follower.said()
         return f"the trainer said: {said[-2000:]}\nthe follower said: {heard[-2000:]}"
 

@@ -51,6 +51,13 @@ class Tally:
         if found > expected:
             self.why.append(f"{found - expected} {what} learned twice")
 
+    def joined(self, other: "Tally") -> "Tally":
+        """Adds the counts of another of the same fault."""
+        times, checks = self.times + other.times, self.checks + other.checks
+        lost, doubled = self.lost + other.lost, self.doubled + other.doubled
+        recovery_s, why = self.recovery_s + other.recovery_s, self.why + other.why
+        return Tally(self.fault, self.place, times, checks, lost, doubled, recovery_s, why)
+
     def values(self) -> dict[str, Any]:
         """Gives plain values by name."""
         recovery = dict[str, float]()

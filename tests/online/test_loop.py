@@ -14,6 +14,8 @@ from recsys_embed.snapshot import open_snapshot
 from tests.online import runs
 from training.config import from_values
 from training.online.folder import OnlineFolder
+from training.online.running import Figures
+from training.online.watching import Quiet
 from training.train import train
 
 
@@ -242,3 +244,18 @@ def test_sampled_negatives_leave_predictions_calibrated(tmp_path: Path) -> None:
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     late = [json.loads(line)["calibration"] for line in lines][-4:]
     assert np.mean(late) == pytest.approx(1.0, abs=0.05)  # without the offset: 1.8
+
+
+def test_figures_that_a_full_disk_does_not_take_come_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "metrics.jsonl"
+    figures = Figures(path, 0, Quiet())
+    figures.record({"trained": 1})
+    path.rename(tmp_path / "kept")
+    path.symlink_to("/dev/full")
+    figures.record({"trained": 2})
+    assert "No space left on device" in caplog.text
+    (tmp_path / "kept").rename(path)
+    figures.record({"trained": 3})
+    assert [json.loads(line)["trained"] for line in path.read_text().splitlines()] == [1, 2, 3]

@@ -1,8 +1,10 @@
 """An online run from begin to end: the folder held, the log taken, the loop watched, all kept."""
 
 import contextlib
+import errno
 import fcntl
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -24,6 +26,8 @@ from training.online.loop import Loop, Record
 from training.online.publishing import Publisher
 from training.online.state import OnlineState
 from training.online.watching import Quiet, Status, Watcher
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -111,10 +115,14 @@ ONLINE_GOES_ON = "the same command goes on from there"
 
 
 class Figures:
-    """The file of the prequential figures, one window a line; a restart removes what it repeats."""
+    """The file of the prequential figures, one window a line; a restart removes what it repeats.
+
+    Lines that a full disk does not take wait for the next; training goes on.
+    """
 
     def __init__(self, path: Path, trained: int, watcher: Watcher) -> None:
         self._path, self._watcher = path, watcher
+        self._waiting = b""
         if path.exists():
             lines = path.read_text().splitlines(keepends=True)
             kept = [line for line in lines if _trained(line) <= trained]
@@ -122,9 +130,22 @@ class Figures:
 
     def record(self, record: Record) -> None:
         """Adds one window's."""
-        with self._path.open("a") as file:
-            file.write(json.dumps(to_json(record)) + "\n")
+        self._waiting += json.dumps(to_json(record)).encode() + b"\n"
+        try:
+            _append(self._path, self._waiting)
+            self._waiting = b""
+        except OSError as error:
+            logger.warning("%s; the figures so far wait for the next", error)
         self._watcher.figures(record)
+
+
+def _append(path: Path, lines: bytes) -> None:
+    """Adds lines to a file, all or none."""
+    with path.open("ab", buffering=0) as file:
+        size = file.tell()
+        if file.write(lines) < len(lines):
+            file.truncate(size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def _trained(line: str) -> float:
