@@ -13,13 +13,14 @@ from typing import Any
 
 from recsys_embed.changes import Changes
 from recsys_embed.cut import Cut
-from recsys_embed.delta_log import Base
+from recsys_embed.delta_log import Base, DeltaLog, Lag
 from recsys_embed.deltas import Delta, encode
 from recsys_embed.errors import (
     DuplicateEntryError,
     ForeignLogError,
     GapError,
     LogNotFoundError,
+    RecsysEmbedError,
     SnapshotError,
 )
 from training.online.chain import Chain, begin_lineage, let_go, save, until_reached
@@ -43,6 +44,7 @@ class Published:
     tombstones: int
     bytes: int
     seconds: float  # from the moment of its changes until it was durable
+    replicas: Mapping[str, Lag]  # who was how far behind just before
 
 
 class Publisher:
@@ -193,6 +195,7 @@ class Publisher:
             until_reached(
                 lambda: save_head(heads, chain.lineage, number, captured), self._is_stopping
             )
+        behind = lags(chain.log)  # of the entries before
         until_reached(lambda: chain.writer.append(number, number - 1, data), self._is_stopping)
         if publish.state:
             forget_heads(heads, chain.lineage, number)
@@ -203,6 +206,7 @@ class Publisher:
             tombstones=sum(len(table.tombstones) for table in delta.tables.values()),
             bytes=len(data),
             seconds=time.monotonic() - entry.moment_s,
+            replicas=behind,
         )
 
     def _save(
@@ -288,6 +292,14 @@ class Publisher:
             self.failures += 1
             logger.warning("%s; the log is begun with the next entry", error)
             self._is_lost = True
+
+
+def lags(log: DeltaLog) -> dict[str, Lag]:
+    """Says who is how far behind; of a log that does not say it, nobody."""
+    try:
+        return log.lags()
+    except RecsysEmbedError:
+        return {}
 
 
 def give_way() -> None:

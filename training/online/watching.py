@@ -4,8 +4,6 @@ import time
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
-from recsys_embed.errors import RecsysEmbedError
-
 if TYPE_CHECKING:
     from training.online.loop import Loop, Record
 
@@ -25,7 +23,7 @@ class Status:
         lineage, entry: of the log, the last entry that is durable.
         entry_rows, entry_bytes, entry_s: of that entry; seconds until it was durable.
         entries, snapshots, failures: written since the start; snapshots that failed.
-        replicas: by name, entries and seconds behind.
+        replicas: by name, entries and seconds behind before the last entry.
     """
 
     records: int
@@ -80,20 +78,15 @@ class Status:
             entries=publisher.entries,
             snapshots=publisher.snapshots,
             failures=publisher.failures,
-            replicas=_replicas(loop),
+            replicas={
+                name: (lag.entries, lag.seconds)
+                for name, lag in (last.replicas if last else {}).items()
+            },
         )
 
     def values(self) -> dict[str, Any]:
         """Gives plain values by name."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
-
-
-def _replicas(loop: "Loop") -> dict[str, tuple[int | None, float | None]]:
-    try:
-        lags = loop.publisher.chain.log.lags()
-    except RecsysEmbedError:
-        return {}
-    return {name: (lag.entries, lag.seconds) for name, lag in lags.items()}
 
 
 class Watcher(Protocol):
