@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 def run(here: Ground, faults: list[Fault], quick: bool) -> list[Tally]:
     """Does each fault in each place, and says what came of it."""
     tallies = list[Tally]()
-    for fault, place in ((fault, place) for fault in faults for place in fault.places):
+    for fault, place in [(one, place) for one in faults for place in one.places]:
         planted = fault.planted(here, quick)
         try:
             tally = fault.run(here, planted, place, fault.quick if quick else fault.times)

@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -96,6 +97,11 @@ class Follower:
         """What it serves; None while it answers no lookups."""
         told = self.ready()
         return Version.of(told["snapshot_version"]) if told else None
+
+    def metric(self, name: str) -> float:
+        """A figure of /metrics."""
+        text = self._ask("GET", "/metrics")[2].decode()
+        return float(re.findall(rf"^{name}{{.*?}} (\S+)$", text, re.MULTILINE)[0])
 
     def rows(self, ids: Ids) -> tuple[Version, Tables] | None:
         """What it answers for all ids of all tables, by one version; None if that has changed."""

@@ -38,6 +38,7 @@ def slow(ground: Ground, planted: Planted, place: str, times: int) -> Tally:
             s.follower.resume()
             s.recover(s.reached(), time.monotonic())
             s.check()
+        assert s.follower.metric("recsys_follow_resyncs_total") == times, s.trouble()
         return s.finish()
 
 

@@ -18,7 +18,8 @@ class Fault:
     Attributes:
         run: does it so many times in a place.
         times: in each place; `quick` times in the quick matrix.
-        events: of the log that is learned meanwhile, enough for all times; or its `rows`, each learned once.
+        events: of the log that is learned meanwhile: enough for all times.
+        rows: of a log that makes so many, in place of `events`.
         places: kinds of log.
     """
 
