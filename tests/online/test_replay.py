@@ -116,6 +116,8 @@ def test_what_a_replay_cannot_do_is_refused(tmp_path: Path, config: RunConfig) -
         replay_of(config, speed=-1)
     with pytest.raises(ConfigError, match="start: expected seconds or a date"):
         replay_of(config, start="yesterday")
+    with pytest.raises(ConfigError, match=r"column 'tags'.*\[source.events.derive\]"):
+        replay_of(config).open(config.features, config.dense, ["tags"])
     source = replay_of(config).open(config.features, config.dense)
     with pytest.raises(InputError, match="0 to .* records, got 10000"):
         source.seek({"records": 10_000})

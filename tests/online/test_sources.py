@@ -80,10 +80,9 @@ def test_what_is_no_record_is_counted_and_said_once(stream: Place) -> None:
     with pytest.warns(MalformedRecordWarning, match="passed over what is no record") as warned:
         assert same(read_all(source, 50, at_once=7), stream.records[:50])
     assert len(warned) == 1 and source.malformed == 3
-    offset = source.read(7, 0.0)
-    assert offset is None
     stream.send([b"["] * 20)
-    assert source.read(7, 0.5) is None and source.malformed == 23
+    while source.malformed < 23:  # they do not keep a read from returning in time
+        assert source.read(7, 0.02) is None
     stream.fill(1)
     assert same(read_all(source, 1), stream.records[50:51])
     source.close()

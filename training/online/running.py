@@ -70,7 +70,7 @@ class Online:
         place = self.config.publish.log or folder.log
         log = open_log(place, lease_s=self.config.publish.lease_s)
         with contextlib.closing(log):
-            source = self.config.source.open(state.features, state.dense)
+            source = self.config.source.open(state.features, state.dense, self.config.derive)
             with contextlib.closing(source):
                 chain = begin(state, log, folder, start=self.start, anew=self.anew)
                 source.seek(state.position.offset)

@@ -59,7 +59,7 @@ class KafkaSource:
             records = self._intake.records(message.value for message in messages)
             if len(records):
                 return Chunk(records, {str(p): at for p, at in sorted(self._next.items())})
-            if not messages and time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 return None
 
     def seek(self, offset: Offset | None) -> None:

@@ -54,10 +54,10 @@ class RedisSource:
                 if (chunk := self._read(max_records)) is not None and len(chunk):
                     return chunk
                 left = deadline - time.monotonic()
-                if chunk is None and left > 0:
-                    self._client.wait(self._stream, self._position.id, left)
-                elif chunk is None:
+                if left <= 0:
                     return None
+                if chunk is None:
+                    self._client.wait(self._stream, self._position.id, left)
             except Away as error:
                 self.trouble = f"{error}; still trying"
                 left = deadline - time.monotonic()

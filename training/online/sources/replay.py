@@ -60,11 +60,18 @@ class Replay:
         Args:
             features: what records must have the columns for.
             dense: as well.
-            derived: columns that will be made of the others; here `events.derive` does it better.
+            derived: columns that will be made of the others, of which a replay knows none.
 
         Raises:
+            ConfigError: if a feature needs such a column.
             InputError: for data that is not as described.
         """
+        for name, feature in features.items():
+            if late := set(feature.columns_of(name)) & set(derived):
+                raise ConfigError(
+                    f"features.{name} asks for column {min(late)!r}, which [derive] makes of the"
+                    " records of a stream; of a replay, make it in [source.events.derive]"
+                )
         events = load_events(self.data.read(), self.events, features, dense)
         assert events.times is not None
         start, stop = seconds_of(self.start, "start"), seconds_of(self.stop, "stop")
