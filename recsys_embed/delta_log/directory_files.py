@@ -43,14 +43,15 @@ def entries_in(root: Path, lineage: str, after: int) -> dict[int, Path]:
 def stamp(root: Path) -> Stamp | None:
     """Gives what changes whenever entries or record do; None where that is not certain.
 
-    Times of files go by ticks of some milliseconds: within one, two states look alike.
+    Times of files go by ticks of some milliseconds: within one, two states look alike. Each time
+    is held to the clock by itself: once the clock has gone back, the older file has the later one.
     """
     try:
         stats = (root.stat(), (root / "log.json").stat())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    newest = max(found.st_mtime_ns for found in stats)
-    if abs(time.time_ns() - newest) < TICK_NS:
+    now = time.time_ns()
+    if any(abs(now - found.st_mtime_ns) < TICK_NS for found in stats):
         return None
     return tuple(
         part for found in stats for part in (found.st_ino, found.st_mtime_ns, found.st_size)

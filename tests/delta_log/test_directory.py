@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from recsys_embed.delta_log import DirectoryLog
-from recsys_embed.delta_log.directory_files import moment
+from recsys_embed.delta_log.directory_files import moment, stamp
 from recsys_embed.errors import (
     DamagedEntryError,
     DuplicateEntryError,
@@ -307,3 +308,12 @@ def test_a_damaged_acknowledgement_is_told(folder: Path) -> None:
         (folder / "replicas" / "a.json").write_text(text)
         with pytest.raises(DamagedEntryError, match=r"a\.json: expected an acknowledgement"):
             log.replicas()
+
+
+def test_within_a_tick_nothing_is_certain_also_once_the_clock_has_gone_back(folder: Path) -> None:
+    record, now_s = folder / "log.json", time.time()
+    record.touch()
+    for ago_s, at_s, is_certain in ((9, 9, True), (0, 9, False), (9, 0, False), (0, -3600, False)):
+        os.utime(record, (now_s - at_s, now_s - at_s))
+        os.utime(folder, (now_s - ago_s, now_s - ago_s))
+        assert (stamp(folder) is not None) is is_certain
