@@ -21,6 +21,7 @@ class Fault:
         events: of the log that is learned meanwhile: enough for all times.
         rows: of a log that makes so many, in place of `events`.
         places: kinds of log.
+        needs_a_disk: of its own, that can be full.
     """
 
     run: Callable[[Ground, Planted, str, int], Tally]
@@ -29,6 +30,7 @@ class Fault:
     events: int = 12_000
     rows: int = 0
     places: tuple[str, ...] = BOTH
+    needs_a_disk: bool = False
 
     def planted(self, ground: Ground, quick: bool) -> Planted:
         """What is learned meanwhile; made once for all faults that have it in common."""
@@ -48,7 +50,7 @@ FAULTS = (
     Fault(log_faults.redis_killed, 20, places=("redis",)),
     Fault(log_faults.redis_paused, 8, places=("redis",)),
     Fault(log_faults.redis_emptied, 10, places=("redis",)),
-    Fault(log_faults.disk_full, 10),
+    Fault(log_faults.disk_full, 10, needs_a_disk=True),
     Fault(log_faults.damaged, 8),
     Fault(log_faults.damaged_restart, 8),
     Fault(follower_faults.slow, 8),

@@ -32,7 +32,7 @@ end
 def tamper(log: str, entry: Version, kind: str, chance: random.Random) -> None:
     """Flips a bit of an entry or cuts it short, anywhere."""
     place, bit = chance.randrange(1 << 30), 1 << chance.randrange(8)
-    if not log.startswith("unix://"):
+    if "://" not in log:
         _tamper_file(entry_path(Path(log), entry.number, entry.lineage), kind, place, bit)
         return
     server, _, name = log.rpartition("/")

@@ -1,0 +1,72 @@
+"""What is lost, doubled or changed is found: the zeros of the matrix are not those of the blind."""
+
+import random
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys_embed.delta_log import open_log
+from recsys_embed.errors import DamagedEntryError
+from tests.chaos.follower import Version
+from tests.chaos.rows import Rows, differing, load_rows, save_rows
+from tests.chaos.tally import Tally
+from tests.chaos.tampering import tamper
+from tests.delta_log.places import LINEAGE, Place, content, fill
+
+States = st.dictionaries(st.integers(-(2**63), 2**63 - 1), st.binary(min_size=3, max_size=3))
+
+
+def rows(state: dict[int, bytes]) -> Rows:
+    ids = sorted(state)
+    data = np.frombuffer(b"".join(state[id] for id in ids), np.uint8).reshape(len(ids), 3)
+    return Rows(np.array(ids, np.int64), data, 2)
+
+
+@given(States, States, st.data())
+def test_rows_that_differ_are_counted(
+    one: dict[int, bytes], other: dict[int, bytes], data: st.DataObject
+) -> None:
+    for id in data.draw(st.sets(st.sampled_from(sorted(one)))) if one else ():
+        other[id] = one[id]
+    expected = sum(one.get(id) != other.get(id) for id in one.keys() | other.keys())
+    assert differing({"item": rows(one)}, {"item": rows(other)}) == expected
+    assert differing({"item": rows(one)}, {"item": rows(dict(one))}) == 0
+
+
+def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
+    tables = {"item": rows({5: b"abc", -1: b"def"}), "user": rows({})}
+    save_rows(tmp_path / "rows.npz", tables)
+    found = load_rows(tmp_path / "rows.npz")
+    assert differing(found, tables) == 0
+    assert found["item"].served().rows.tobytes() == b"deab"
+
+
+def test_events_learned_too_seldom_and_too_often_do_not_make_up_for_each_other() -> None:
+    tally, log, learned = Tally("", ""), Counter([1, 1, 2, 3]), Counter([1, 2, 2, 2, 4])
+    for user in log | learned:
+        tally.weigh(log[user], learned[user], f"events of user {user}")
+    assert (tally.lost, tally.doubled, tally.is_well) == (2, 3, False)
+    assert "1 events of user 3 not learned" in tally.why
+
+
+def test_nothing_compared_is_not_well() -> None:
+    assert not Tally("", "").is_well
+
+
+def test_a_tampered_entry_is_damaged_and_no_other(place: Place) -> None:
+    for kind in ("flipped", "cut short"):
+        for seed in range(10):
+            where = place.new()
+            with closing(open_log(where)) as log:
+                with log.open_writer(LINEAGE) as writer:
+                    fill(writer, 3)
+                tamper(where, Version(LINEAGE, 2), kind, random.Random(seed))
+                entries = log.read(0, lineage=LINEAGE)
+                assert next(entries).data == content(1)
+                with pytest.raises(DamagedEntryError, match="entry 2 "):
+                    next(entries)
