@@ -22,6 +22,7 @@ STATUS = Status(
     spilled_bytes=0,
     source_lag=None,
     malformed=0,
+    trouble=None,
     rows=500,
     admitted=600,
     expired=100,
@@ -59,13 +60,14 @@ def test_what_is_unusual_is_said_where_it_happens() -> None:
         left_out=5,
         source_lag=44,
         malformed=3,
+        trouble="Redis is away",
         spilled_bytes=2 << 20,
         failures=1,
         replicas={"a": (2, 1.5), "b": (None, None)},
     )
     lines = dict(rows_of(unusual, 0.0, ""))
     assert lines["event time"] == "-"
-    assert lines["source"].endswith("44 wait in the source, 3 malformed")
+    assert lines["source"].endswith("44 wait in the source, 3 malformed; Redis is away")
     assert lines["joined"].endswith("7 wait, 2 MiB on disk")
     assert lines["learned"].endswith("5 negatives left out")
     assert lines["log"].endswith("1 FAILED")

@@ -34,7 +34,8 @@ class Plain:
         self.due_s = time.monotonic() + LINE_S
         print(
             f"{status.trained:,} events, {self._rates.at(status):,.0f} a second; entry"
-            f" {status.entry} of {status.entry_rows:,} rows; {behind(status)}",
+            f" {status.entry} of {status.entry_rows:,} rows; {behind(status)}"
+            + (f"; {status.trouble}" if status.trouble else ""),
             flush=True,
         )
 
@@ -79,6 +80,7 @@ def rows_of(status: Status, rate: float, figures: str) -> list[tuple[str, str]]:
     """Says everything in words, a line for each stage that an event goes through."""
     lag = "" if status.source_lag is None else f", {status.source_lag:,} wait in the source"
     malformed = f", {status.malformed:,} malformed" if status.malformed else ""
+    trouble = f"; {status.trouble}" if status.trouble else ""
     spilled = f", {status.spilled_bytes / MIB:,.0f} MiB on disk" if status.spilled_bytes else ""
     left_out = f", {status.left_out:,} negatives left out" if status.left_out else ""
     failures = f", {status.failures} FAILED" if status.failures else ""
@@ -93,7 +95,7 @@ def rows_of(status: Status, rate: float, figures: str) -> list[tuple[str, str]]:
     rows = f"{status.rows:,}; {status.admitted:,} admitted, {status.expired:,} expired"
     return [
         ("event time", moment(status.time_s)),
-        ("source", f"{status.records:,} records{lag}{malformed}"),
+        ("source", f"{status.records:,} records{lag}{malformed}{trouble}"),
         ("joined", joined),
         ("learned", f"{status.trained:,} events, {rate:,.0f} a second{left_out}"),
         ("predicted", figures),

@@ -19,6 +19,7 @@ class Status:
         spilled_bytes: what waits on disk.
         source_lag: records that wait in the source, where that is known.
         malformed: messages that were no records.
+        trouble: why the source gives nothing just now, if something is wrong.
         rows, admitted, expired: of all tables, since they began.
         lineage, entry: of the log, the last entry that is durable.
         entry_rows, entry_bytes, entry_s: of that entry; seconds until it was durable.
@@ -38,6 +39,7 @@ class Status:
     spilled_bytes: int
     source_lag: int | None
     malformed: int
+    trouble: str | None
     rows: int
     admitted: int
     expired: int
@@ -67,6 +69,7 @@ class Status:
             spilled_bytes=joiner.spilled_bytes,
             source_lag=loop.source.lag(),
             malformed=loop.source.malformed,
+            trouble=loop.source.trouble,
             rows=sum(s.rows for s in stats),
             admitted=sum(s.admitted for s in stats),
             expired=sum(s.expired for s in stats),
