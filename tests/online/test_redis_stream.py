@@ -47,6 +47,7 @@ def test_a_server_that_is_killed_or_paused_costs_no_record(
     tmp_path: Path, server: RedisServer, rng: np.random.Generator
 ) -> None:
     place = Streamed(tmp_path, server.url)
+
     def send() -> None:
         while place.put < len(place.messages):
             try:
