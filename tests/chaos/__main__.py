@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from tests.chaos.disks import become_able_to_mount
 from tests.chaos.ground import Ground, ground
-from tests.chaos.matrix import FAULTS, Fault
+from tests.chaos.matrix import FAULTS, QUICK_EVENTS, Fault
 from tests.chaos.tally import Tally
 
 HEAD = ("fault", "log", "times", "lost", "doubled", "recovery: median", "worst")
@@ -54,7 +54,7 @@ def run(here: Ground, faults: list[Fault], quick: bool) -> list[Tally]:
     """Does each fault in each place, and says what came of it."""
     tallies = list[Tally]()
     for fault, place in [(one, place) for one in faults for place in one.places]:
-        planted = fault.planted(here, quick)
+        planted = fault.planted(here, QUICK_EVENTS if quick else None)
         try:
             tally = fault.run(here, planted, place, fault.quick if quick else fault.times)
         except AssertionError as error:

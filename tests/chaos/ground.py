@@ -67,6 +67,10 @@ class Ground:
         )
         return self._once(f"rows-{rows}", frame, events=1, outcome="", ttl_days=1000.0, batch=4096)
 
+    def plant_whole(self, events: int) -> Planted:
+        """The same of events that need no outcome, and fill their batches."""
+        return self._once(f"events-{events}", events=events // 16 * 16, batch=16, outcome="")
+
     def _once(self, name: str, frame: pl.DataFrame | None = None, **values: Any) -> Planted:
         if name not in self._planted:
             folder = self.folder / name

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.chaos import follower_faults, log_faults, trainer_faults
+from tests.chaos import follower_faults, log_faults, source_faults, trainer_faults
 from tests.chaos.ground import Ground, Planted
 from tests.chaos.tally import Tally
 
@@ -21,6 +21,7 @@ class Fault:
         events: of the log that is learned meanwhile: enough for all times.
         rows: of a log that makes so many, in place of `events`.
         places: kinds of log.
+        streams: whether records come from a stream.
         needs_a_disk: of its own, that can be full.
     """
 
@@ -30,13 +31,15 @@ class Fault:
     events: int = 12_000
     rows: int = 0
     places: tuple[str, ...] = BOTH
+    streams: bool = False
     needs_a_disk: bool = False
 
-    def planted(self, ground: Ground, quick: bool) -> Planted:
+    def planted(self, ground: Ground, events: int | None = None) -> Planted:
         """What is learned meanwhile; made once for all faults that have it in common."""
         if self.rows:
-            return ground.plant_rows(self.rows // 10 if quick else self.rows)
-        return ground.plant(QUICK_EVENTS if quick else self.events)
+            return ground.plant_rows(self.rows if events is None else 10 * events)
+        plant = ground.plant_whole if self.streams else ground.plant
+        return plant(events or self.events)
 
     @property
     def name(self) -> str:
@@ -50,6 +53,7 @@ FAULTS = (
     Fault(log_faults.redis_killed, 20, places=("redis",)),
     Fault(log_faults.redis_paused, 8, places=("redis",)),
     Fault(log_faults.redis_emptied, 10, places=("redis",)),
+    Fault(source_faults.stream, 20, places=("redis",), streams=True),
     Fault(log_faults.disk_full, 10, needs_a_disk=True),
     Fault(log_faults.damaged, 8),
     Fault(log_faults.damaged_restart, 8),

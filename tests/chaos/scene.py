@@ -34,6 +34,7 @@ class Scene:
         sets: further values of the config.
         before: what a trainer's process calls first.
         disk: for the run, and a log in a directory.
+        streams: whether records come from a stream in Redis, fed at this pace.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class Scene:
         sets: tuple[str, ...] = (),
         before: str = TELL,
         disk: Path | None = None,
+        streams: bool = False,
     ) -> None:
         self.ground, self.planted = ground, planted
-        self.speed, self.sets = speed, sets
+        self.speed, self.sets, self.streams = speed, sets, streams
         self.tally = Tally(fault, place)
         self.folder = ground.new_folder()
         self.output = (disk or self.folder) / "run"
@@ -73,8 +75,10 @@ class Scene:
         self, output: Path, *flags: str, speed: float | None = None, says: Path | None = None
     ) -> Trainer:
         """Starts a trainer on the log."""
-        speed = self.speed if speed is None else speed
-        sets = [f"source.speed={speed:g}", f"publish.log={self.log}", "publish.lease_s=0.3"]
+        source = f"source.speed={self.speed if speed is None else speed:g}"
+        if self.streams:
+            source, flags = self._stream(), (*flags, "--events", str(self.planted.users.total()))
+        sets = [source, f"publish.log={self.log}", "publish.lease_s=0.3"]
         values = [part for one in (*sets, *self.sets) for part in ("--set", one)]
         trainer = self.ground.trainers.start(
             *("online", str(self.planted.config), "--output", str(output), *FULL, *values, *flags),
@@ -83,6 +87,22 @@ class Scene:
         )
         self.trainers.append(trainer)
         return trainer
+
+    def _stream(self) -> str:
+        assert self.server is not None
+        columns = '{user = "int", item = "int"}'
+        place = f'url = "{self.server.url}", stream = "records"'
+        return f'source={{kind = "redis-stream", {place}, columns = {columns}}}'
+
+    def feed(self) -> Trainer:
+        """Starts to send the records."""
+        assert self.server is not None
+        place = ("--to", f"{self.server.url}/records", "--speed", f"{self.speed:g}")
+        feeder = self.ground.trainers.start(
+            "feed", str(self.planted.config), *place, says=self.folder / "feeder.says"
+        )
+        self.trainers.append(feeder)
+        return feeder
 
     def train(self, *flags: str, speed: float | None = None) -> None:
         """Starts the trainer of this run, anew or again."""

@@ -10,7 +10,7 @@ from tests.chaos.ground import Ground, ground
 from tests.chaos.matrix import FAULTS, Fault
 
 TIMES = int(os.environ.get("RECSYS_KILLS", "2"))
-EVENTS, ROWS = 3_000, 20_000
+EVENTS = 3_000
 CASES = [(fault, place) for fault in FAULTS for place in fault.places]
 
 
@@ -26,7 +26,6 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 def test_a_fault_loses_and_doubles_nothing(here: Ground, fault: Fault, place: str) -> None:
     if fault.needs_a_disk and not can_mount():
         pytest.skip("no tmpfs may be mounted here: root may, or `python -m tests.chaos` by itself")
-    planted = here.plant_rows(ROWS) if fault.rows else here.plant(EVENTS)
-    tally = fault.run(here, planted, place, 1 if fault.rows else TIMES)
+    tally = fault.run(here, fault.planted(here, EVENTS), place, 1 if fault.rows else TIMES)
     assert tally.is_well, tally.why
     assert tally.times == (1 if fault.rows else TIMES) and tally.recovery_s
