@@ -13,6 +13,7 @@ from tests.chaos.tally import Tally
 from tests.chaos.tampering import tamper
 
 NEVER = 1 << 62
+LONGEST_PAUSE_S = 4.0
 KINDS = ("flipped", "cut short")
 
 
@@ -40,7 +41,7 @@ def redis_paused(ground: Ground, planted: Planted, place: str, times: int) -> Ta
             time.sleep(ground.chance.uniform(0.05, 0.3))
             s.server.pause()
             s.tally.times += 1
-            time.sleep(ground.chance.uniform(0.5, 4.0))
+            time.sleep(ground.chance.uniform(0.5, LONGEST_PAUSE_S))
             s.server.resume()
             moment_s = time.monotonic()
             s.recover(s.reached(), moment_s)

@@ -18,7 +18,7 @@ class Fault:
     Attributes:
         run: does it so many times in a place.
         times: in each place; `quick` times in the quick matrix.
-        events: of the log that is learned meanwhile: enough for all times.
+        events: of the log that is learned meanwhile, enough for all times; a stream has half.
         rows: of a log that makes so many, in place of `events`.
         places: kinds of log.
         streams: whether records come from a stream.
@@ -38,8 +38,8 @@ class Fault:
         """What is learned meanwhile; made once for all faults that have it in common."""
         if self.rows:
             return ground.plant_rows(self.rows if events is None else 10 * events)
-        plant = ground.plant_whole if self.streams else ground.plant
-        return plant(events or self.events)
+        events = events or self.events
+        return ground.plant_whole(events // 2) if self.streams else ground.plant(events)
 
     @property
     def name(self) -> str:
@@ -53,7 +53,7 @@ FAULTS = (
     Fault(log_faults.redis_killed, 20, places=("redis",)),
     Fault(log_faults.redis_paused, 8, places=("redis",)),
     Fault(log_faults.redis_emptied, 10, places=("redis",)),
-    Fault(source_faults.stream, 20, places=("redis",), streams=True),
+    Fault(source_faults.stream, 20, events=60_000, places=("redis",), streams=True),
     Fault(log_faults.disk_full, 10, needs_a_disk=True),
     Fault(log_faults.damaged, 8),
     Fault(log_faults.damaged_restart, 8),

@@ -140,7 +140,8 @@ class Scene:
             served = self.follower.version()
             if served is None:
                 return False
-            return served.number > first.setdefault(served.lineage, served.number)
+            is_later = served.number > first.setdefault(served.lineage, served.number)
+            return is_later or (not self.trainer.is_alive and served == self.reached() != than)
 
         until(is_newer, self.trouble)
         self.tally.recovery_s.append(time.monotonic() - since_s)

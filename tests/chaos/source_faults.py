@@ -9,7 +9,7 @@ from tests.chaos.tally import Tally
 
 def stream(ground: Ground, planted: Planted, place: str, times: int) -> Tally:
     """In turn: trainer killed, server killed, both, server paused; it holds records and log."""
-    with scene(ground, planted, "records in Redis: all", place, speed=400.0, streams=True) as s:
+    with scene(ground, planted, "records in Redis: all", place, speed=800.0, streams=True) as s:
         assert s.server is not None
         feeder = s.feed()
         for number in range(times):

@@ -1,6 +1,7 @@
 """What is lost, doubled or changed is found: the zeros of the matrix are not those of the blind."""
 
 import random
+import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from recsys_embed.delta_log import open_log
 from recsys_embed.errors import DamagedEntryError
 from tests.chaos.follower import Version
+from tests.chaos.ground import Ground
 from tests.chaos.rows import Rows, differing, load_rows, save_rows
+from tests.chaos.scene import scene
 from tests.chaos.tally import Tally
 from tests.chaos.tampering import tamper
 from tests.delta_log.places import LINEAGE, Place, content, fill
@@ -70,3 +73,20 @@ def test_a_tampered_entry_is_damaged_and_no_other(place: Place) -> None:
                 assert next(entries).data == content(1)
                 with pytest.raises(DamagedEntryError, match="entry 2 "):
                     next(entries)
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "lost", "doubled"),
+    [
+        ("lose_rows", True, False),
+        ("lose_tombstones", True, False),
+        ("learn_twice", True, True),
+        ("learn_too_few", True, False),
+    ],
+)
+def test_sabotage_is_found(here: Ground, sabotage: str, lost: bool, doubled: bool) -> None:
+    before, planted = f"tests.chaos.sabotage:{sabotage}", here.plant(3_000)
+    with scene(here, planted, "", "directory", speed=2_000.0, before=before) as s:
+        time.sleep(0.2)
+        tally = s.finish()
+        assert (tally.lost > 0, tally.doubled > 0) == (lost, doubled), tally.why
