@@ -7,6 +7,7 @@ from pathlib import Path
 
 from recsys_embed.errors import ConfigError
 from training.config import load_config, read_toml
+from training.described import Described
 from training.online.config import load_online
 from training.online.sinks import KafkaSink, RedisSink, Sink
 from training.online.sources.messages import encode
@@ -37,15 +38,18 @@ def open_replay(
     """
     if "source" in read_toml(path):
         online = load_online(path, assignments)
-        replay, model, derived = online.source, online, online.derive
+        described: Described = online
+        source, derived = online.source, online.derive
     else:
         run = load_config(path, assignments)
-        replay, model, derived = Replay(run.data, run.events), run, {}
-    if not isinstance(replay, Replay):
-        raise ConfigError(f"{path.name}: expected a source of kind 'replay', got {replay.kind!r}")
-    given = {"speed": speed, "outcome_after_s": outcome_after_s}
-    replay = dataclasses.replace(replay, **{k: v for k, v in given.items() if v is not None})
-    return replay.open(model.features, model.dense, derived)
+        described, source, derived = run, Replay(run.data, run.events), {}
+    if not isinstance(source, Replay):
+        raise ConfigError(f"{path.name}: expected a source of kind 'replay', got {source.kind!r}")
+    if speed is not None:
+        source = dataclasses.replace(source, speed=speed)
+    if outcome_after_s is not None:
+        source = dataclasses.replace(source, outcome_after_s=outcome_after_s)
+    return source.open(described.features, described.dense, derived)
 
 
 def feed(source: ReplaySource, sink: Sink, progress: Callable[[int], None]) -> int:

@@ -55,13 +55,13 @@ class Payload:
         Raises:
             SpillError: if the disk takes no more.
         """
-        self._blocks.append(Block(frame, numbers, len(numbers), frame.estimated_size()))
+        self._blocks.append(Block(frame, numbers, len(numbers), int(frame.estimated_size())))
         while self._merges():
             last, before = self._blocks.pop(), self._blocks.pop()
             merged = pl.concat([before.frame, last.frame], rechunk=True)
             numbers = np.concatenate([before.numbers, last.numbers])
             left = before.left + last.left
-            self._blocks.append(Block(merged, numbers, left, merged.estimated_size()))
+            self._blocks.append(Block(merged, numbers, left, int(merged.estimated_size())))
         in_memory = [block for block in self._blocks if not block.path]
         nbytes = sum(block.nbytes for block in in_memory)
         for block in in_memory:

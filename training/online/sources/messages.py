@@ -106,18 +106,23 @@ def _checked(record: Any) -> dict[str, Any]:
     """
     if type(record) is not dict:
         raise ValueError("expected a JSON object")
-    kind, key, time, label = (record.get(name) for name in OF_RECORD)
+    fields: list[Any] = [record.get(name) for name in OF_RECORD]
+    kind, key, time, label = fields
     if kind not in (EVENT, IMPRESSION, OUTCOME):
         raise ValueError(f"expected type impression, outcome or event, got {kind!r:.{SHOWN}}")
     if type(key) is not str:
         raise ValueError(f"expected a key that is a string, got {key!r:.{SHOWN}}")
-    if type(time) not in (int, float) or not 0 <= time < MAX_TIME:
+    if not _is_number(time) or not 0 <= time < MAX_TIME:
         raise ValueError(f"expected a time in seconds since the epoch, got {time!r:.{SHOWN}}")
     if kind == IMPRESSION:
         record["label"] = None
-    elif type(label) not in (int, float, bool) or not 0 <= label <= 1:
+    elif not isinstance(label, int | float) or not 0 <= label <= 1:
         raise ValueError(f"expected a label from 0 to 1, got {label!r:.{SHOWN}}")
     return {name: record[name] for name in OF_RECORD} if kind == OUTCOME else record
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
 
 
 def _fields_of(records: Sequence[dict[str, Any]]) -> list[pl.Series]:

@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pyarrow as pa
 
-OF_PYTHON = {"str": {str}, "int": {int}, "float": {float, int}, "bool": {bool}}
+OF_PYTHON: dict[str, set[type]] = {
+    "str": {str},
+    "int": {int},
+    "float": {float, int},
+    "bool": {bool},
+}
 OF_POLARS = {"str": pl.String, "int": pl.Int64, "float": pl.Float64, "bool": pl.Boolean}
 OF_ARROW = {"str": pa.string(), "int": pa.int64(), "bool": pa.bool_()}
 TYPES = (*OF_POLARS, *(f"list[{scalar}]" for scalar in OF_POLARS))
@@ -59,7 +64,7 @@ def name_of(dtype: pl.DataType) -> str | None:
         ('list[int]', None)
     """
     if isinstance(dtype, pl.List):
-        inner = name_of(dtype.inner)
+        inner = name_of(cast(pl.DataType, dtype.inner))
         return f"list[{inner}]" if inner in OF_POLARS else None
     kinds = {"str": dtype == pl.String, "bool": dtype == pl.Boolean}
     kinds |= {"int": dtype.is_integer(), "float": dtype.is_float()}
