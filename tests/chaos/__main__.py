@@ -19,6 +19,7 @@ from tests.chaos.ground import Ground, ground
 from tests.chaos.matrix import FAULTS, QUICK_EVENTS, Fault
 from tests.chaos.tally import Tally
 
+SHOWN = 1000
 HEAD = ("fault", "log", "times", "lost", "doubled", "recovery: median", "worst")
 
 
@@ -58,7 +59,7 @@ def run(here: Ground, faults: list[Fault], quick: bool) -> list[Tally]:
         try:
             tally = fault.run(here, planted, place, fault.quick if quick else fault.times)
         except AssertionError as error:
-            tally = Tally(fault.name, place, why=[f"broken off: {error}"])
+            tally = Tally(fault.name, place, why=[f"broken off: …{str(error)[-SHOWN:]}"])
         tallies.append(tally)
         print(" | ".join(cells(tally)), *tally.why, sep="\n    ", flush=True)
     return tallies

@@ -48,9 +48,11 @@ class Follower:
         self.log, self.says = log, says
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
+        self.versions: list[Version] = []  # that it was seen to serve since it was started
 
     def start(self) -> None:
         """Starts it; it answers some time later."""
+        self.versions = []
         flags = ["--follow", self.log, "--replica", "chaos", "--port", str(self.port)]
         flags += ["--max-ids", str(AT_ONCE), "--max-body-bytes", str(1 << 26)]
         with self.says.open("a") as file:
@@ -96,7 +98,12 @@ class Follower:
     def version(self) -> Version | None:
         """What it serves; None while it answers no lookups."""
         told = self.ready()
-        return Version.of(told["snapshot_version"]) if told else None
+        if not told:
+            return None
+        version = Version.of(told["snapshot_version"])
+        if version not in self.versions[-1:]:
+            self.versions.append(version)
+        return version
 
     def metric(self, name: str) -> float:
         """A figure of /metrics."""

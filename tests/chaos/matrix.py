@@ -54,7 +54,7 @@ FAULTS = (
     Fault(log_faults.redis_paused, 8, places=("redis",)),
     Fault(log_faults.redis_emptied, 10, places=("redis",)),
     Fault(source_faults.stream, 20, events=60_000, places=("redis",), streams=True),
-    Fault(log_faults.disk_full, 10, needs_a_disk=True),
+    Fault(log_faults.disk_full, 10, events=30_000, needs_a_disk=True),
     Fault(log_faults.damaged, 8),
     Fault(log_faults.damaged_restart, 8),
     Fault(follower_faults.slow, 8),

@@ -3,7 +3,7 @@
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,8 @@ class Scene:
             return is_later or (not self.trainer.is_alive and served == self.reached() != than)
 
         until(is_newer, self.trouble)
+        self.tally.lose(steps_back(self.follower.versions), "versions that followed a newer one")
+        self.follower.versions = self.follower.versions[-1:]
         self.tally.recovery_s.append(time.monotonic() - since_s)
 
     def check(self) -> None:
@@ -172,6 +174,7 @@ class Scene:
             since: the version and the moment from which it recovers.
         """
         if is_running:
+            assert self.trainer.is_alive, f"it ended before all faults; {self.trouble()}"
             self.trainer.signal(signal.SIGTERM)
             assert self.trainer.wait(LONGEST_S) == 128 + signal.SIGTERM, self.trainer.said()
         (self.output / OWN).unlink(missing_ok=True)
@@ -241,3 +244,13 @@ def until(is_so: Callable[[], Any], trouble: Callable[[], str]) -> Any:
 def served_of(tables: Any) -> Tables:
     """The weights of tables, by id."""
     return {name: rows_of(table).served() for name, table in tables.items()}
+
+
+def steps_back(versions: Sequence[Version]) -> int:
+    """Counts versions that come behind a newer one of their lineage, or behind another lineage."""
+    back, newest, left = 0, dict[str, int](), set[str]()
+    for version in versions:
+        back += version.lineage in left or version.number < newest.get(version.lineage, 0)
+        left |= newest.keys() - {version.lineage}
+        newest[version.lineage] = version.number
+    return back

@@ -16,7 +16,7 @@ from recsys_embed.errors import DamagedEntryError
 from tests.chaos.follower import Version
 from tests.chaos.ground import Ground
 from tests.chaos.rows import Rows, differing, load_rows, save_rows
-from tests.chaos.scene import scene
+from tests.chaos.scene import scene, steps_back
 from tests.chaos.tally import Tally
 from tests.chaos.tampering import tamper
 from tests.delta_log.places import LINEAGE, Place, content, fill
@@ -73,6 +73,13 @@ def test_a_tampered_entry_is_damaged_and_no_other(place: Place) -> None:
                 assert next(entries).data == content(1)
                 with pytest.raises(DamagedEntryError, match="entry 2 "):
                     next(entries)
+
+
+def test_versions_that_go_back_are_counted() -> None:
+    a, b = ([Version(name, number) for number in range(3)] for name in "ab")
+    assert steps_back([]) == steps_back(a) == steps_back([*a, *b]) == steps_back([a[2], b[0]]) == 0
+    assert steps_back([a[1], a[0], a[2]]) == steps_back([a[1], b[0], a[2], b[1]][:3]) == 1
+    assert steps_back([a[2], a[0], a[1]]) == 1
 
 
 @pytest.mark.parametrize(
