@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -87,6 +88,12 @@ def guarded(work: Callable[[], int], advice: str = "") -> int:
     try:
         return work()
     except RecsysEmbedError as error:
+        print(f"recsys-train: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # nobody reads any more, nor would anybody read why
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except OSError as error:
         print(f"recsys-train: {error}", file=sys.stderr)
         return 2
     except Interrupted as interrupted:

@@ -126,7 +126,6 @@ class Steps:
             self.stand(head=max(head.number, last), behind_since=since)
             self._apply(tables, entries)
         self._is_refused = False
-        self._acknowledge()
         self._keep_up(head)
         self._acknowledge()
 

@@ -54,8 +54,8 @@ class Upkeep:
             return tables
         if not self._merging.done() and tables.num_layers <= MOST_LAYERS:
             return tables
-        change, self._merging = self._merging.result(), None
-        return change(tables)
+        merging, self._merging = self._merging, None
+        return merging.result()(tables)
 
     def opened(self) -> LayeredTables | None:
         """Gives the newer snapshot, if one is open by now."""

@@ -13,6 +13,7 @@ STATUS = Status(
     records=12_000,
     trained=10_000,
     left_out=0,
+    unusable=0,
     steps=20,
     time_s=1_320_192_000,
     waiting=7,
@@ -58,6 +59,7 @@ def test_what_is_unusual_is_said_where_it_happens() -> None:
         STATUS,
         time_s=None,
         left_out=5,
+        unusable=6,
         source_lag=44,
         malformed=3,
         trouble="Redis is away",
@@ -69,7 +71,7 @@ def test_what_is_unusual_is_said_where_it_happens() -> None:
     assert lines["event time"] == "-"
     assert lines["source"].endswith("44 wait in the source, 3 malformed; Redis is away")
     assert lines["joined"].endswith("7 wait, 2 MiB on disk")
-    assert lines["learned"].endswith("5 negatives left out")
+    assert lines["learned"].endswith("5 negatives left out, 6 passed over")
     assert lines["log"].endswith("1 FAILED")
     assert lines["served"] == "a is 2 entries and 1.5 s behind; b must begin from a snapshot"
 

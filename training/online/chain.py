@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from training.online.state import Captured
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 AGAIN_S = (0.05, 1.0)  # first and longest wait before a log is tried again
+SAY_EVERY_S = 60.0
 LEASES = 1.5  # a trainer that was killed lets go after one
 
 
@@ -75,8 +77,7 @@ def save(
     return path.resolve()
 
 
-def begin_lineage(
-    log: DeltaLog,
+def save_base(
     root: Path,
     tables: Tables,
     captured: Captured,
@@ -84,32 +85,42 @@ def begin_lineage(
     *,
     number: int,
     left: str | None,
-    is_stopping: Event | None = None,
-) -> Chain:
-    """Begins a log anew behind a snapshot of this moment.
+) -> tuple[str, Base]:
+    """Writes the snapshot that a new lineage begins behind; gives both.
 
     Args:
         number: of the entry that the snapshot stands for.
-        left: the lineage that is left behind, if any.
-        is_stopping: a log that cannot be reached is tried again until it is set; None: not at all.
+        left: the lineage that the log has until then, if any.
 
     Raises:
-        WriterHeldError: if another trainer holds the log; no snapshot is left then.
-        SnapshotError: if the snapshot cannot be written.
-        LogUnavailableError: if the log cannot be reached.
+        SnapshotError: if it cannot be written.
     """
     lineage = str(uuid4())
     entry = {"lineage": lineage, "number": number} | ({"from": left} if left else {})
-    path = save(root, tables, captured, config, entry)
-    base, wait_s = Base(number, str(path)), LEASES * config.publish.lease_s
+    return lineage, Base(number, str(save(root, tables, captured, config, entry)))
+
+
+def take(
+    log: DeltaLog, lineage: str, base: Base, config: OnlineConfig, is_stopping: Event | None
+) -> Chain:
+    """Begins a log anew behind a snapshot, which is removed if that cannot be.
+
+    Args:
+        is_stopping: a log that cannot be reached is tried again until it is set; None: not at all.
+
+    Raises:
+        WriterHeldError: if another trainer holds the log.
+        LogUnavailableError: if the log cannot be reached.
+    """
+    wait_s = LEASES * config.publish.lease_s
     try:
         writer = until_reached(
             lambda: log.open_writer(lineage, base=base, wait_s=wait_s), is_stopping
         )
-    except RecsysEmbedError:
-        shutil.rmtree(path)
+    except BaseException:
+        shutil.rmtree(base.snapshot)
         raise
-    return Chain(log, writer, number, base)
+    return Chain(log, writer, base.number, base)
 
 
 def until_reached(call: Callable[[], T], is_stopping: Event | None) -> T:
@@ -121,13 +132,16 @@ def until_reached(call: Callable[[], T], is_stopping: Event | None) -> T:
         LogUnavailableError, OSError: of the last attempt, if the run is stopping.
     """
     wait_s, longest_s = AGAIN_S
+    said_s = float("-inf")
     while True:
         try:
             return call()
         except (LogUnavailableError, OSError) as error:
             if is_stopping is None or is_stopping.is_set():
                 raise
-            logger.warning("%s; trying again in %.2g s", error, wait_s)
+            if time.monotonic() >= said_s + SAY_EVERY_S:
+                said_s = time.monotonic()
+                logger.warning("%s; trying until it can be done", error)
         is_stopping.wait(wait_s)
         wait_s = min(2 * wait_s, longest_s)
 

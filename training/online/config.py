@@ -161,6 +161,6 @@ def _refuse_low(
 ) -> None:
     for name in names:
         value = getattr(config, name)
-        if value < 0 or (strictly and value == 0):
+        if not value >= 0 or (strictly and value == 0):
             least = "above 0" if strictly else "at least 0"
             raise ConfigError(f"{where}.{name} must be {least}, got {value}")

@@ -1,5 +1,6 @@
 """An online run on the terminal: a live table, or a line now and then where nobody looks."""
 
+import contextlib
 import sys
 import time
 from datetime import UTC, datetime
@@ -24,25 +25,29 @@ class Plain:
     def begin(self, status: Status) -> None:
         self._rates = Rates(status)
         self.due_s = time.monotonic() + LINE_S
-        print(
+        say(
             f"begins at entry {status.entry} of lineage {status.lineage},"
-            f" {status.trained:,} events learned so far",
-            flush=True,
+            f" {status.trained:,} events learned so far"
         )
 
     def hear(self, status: Status) -> None:
         self.due_s = time.monotonic() + LINE_S
-        print(
+        say(
             f"{status.trained:,} events, {self._rates.at(status):,.0f} a second; entry"
             f" {status.entry} of {status.entry_rows:,} rows; {behind(status)}"
-            + (f"; {status.trouble}" if status.trouble else ""),
-            flush=True,
+            + (f"; {status.trouble}" if status.trouble else "")
         )
 
     def figures(self, record: Record) -> None:
-        print(sentence(record), flush=True)
+        say(sentence(record))
 
     def end(self) -> None: ...
+
+
+def say(line: str) -> None:
+    """Prints a line; a reader that has gone, or a full disk, is no reason to stop learning."""
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
 
 
 class Dashboard:
@@ -83,6 +88,7 @@ def rows_of(status: Status, rate: float, figures: str) -> list[tuple[str, str]]:
     trouble = f"; {status.trouble}" if status.trouble else ""
     spilled = f", {status.spilled_bytes / MIB:,.0f} MiB on disk" if status.spilled_bytes else ""
     left_out = f", {status.left_out:,} negatives left out" if status.left_out else ""
+    unusable = f", {status.unusable:,} passed over" if status.unusable else ""
     failures = f", {status.failures} FAILED" if status.failures else ""
     joined = (
         f"{status.joined:,} with an outcome, {status.missing:,} without, {status.late:,} late;"
@@ -97,7 +103,7 @@ def rows_of(status: Status, rate: float, figures: str) -> list[tuple[str, str]]:
         ("event time", moment(status.time_s)),
         ("source", f"{status.records:,} records{lag}{malformed}{trouble}"),
         ("joined", joined),
-        ("learned", f"{status.trained:,} events, {rate:,.0f} a second{left_out}"),
+        ("learned", f"{status.trained:,} events, {rate:,.0f} a second{left_out}{unusable}"),
         ("predicted", figures),
         ("rows", rows),
         ("log", entry),

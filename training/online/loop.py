@@ -13,7 +13,7 @@ from training.events import evaluated
 from training.interruption import Interruption
 from training.online.config import OnlineConfig
 from training.online.publishing import Publisher
-from training.online.records import events_of
+from training.online.records import events_of, usable
 from training.online.sources import Source
 from training.online.state import OnlineState
 from training.step import train_step
@@ -61,8 +61,8 @@ class Loop:
                 self.source.forget(self.publisher.durable_offset)
                 self.publisher.durable_offset = None
             self.on_step(self)
-        if interruption.signal_number is None:
-            self._learn_rest()
+        if interruption.signal_number is None and not self._is_enough():
+            self._learn_rest(interruption)
         self.on_step(self)
 
     @property
@@ -82,9 +82,11 @@ class Loop:
         size, state = self.config.train.batch_size, self.state
         if len(state.queue) >= size or self.source.is_done:
             return
-        wait_s = min(PAUSE_S, self.config.train.wait_s, self.publisher.due_s())
+        wait_s = min(PAUSE_S, self.publisher.due_s())
+        if len(state.queue):
+            wait_s = min(wait_s, self.config.train.wait_s)
         chunk = self.source.read(size, wait_s)
-        self._is_dry = chunk is None or len(chunk) < size
+        self._is_dry = not self.source.is_done and (chunk is None or len(chunk) < size)
         if chunk is not None:
             state.position.offset = dict(chunk.offset)
             state.position.records += len(chunk)
@@ -97,11 +99,13 @@ class Loop:
             return
         kept = events.filter(self.config.negatives.kept(events))
         state.position.left_out += len(events) - len(kept)
-        if not len(state.queue):
-            self._waiting_since_s = time.monotonic()
         for name, sql in self.config.derive.items():
             kept = kept.with_columns(evaluated(kept, sql, f"derive.{name}").alias(name))
-        state.queue.push(kept)
+        fine = kept.filter(usable(kept, state.dense))
+        state.position.unusable += len(kept) - len(fine)
+        if not len(state.queue):
+            self._waiting_since_s = time.monotonic()
+        state.queue.push(fine)
 
     def _learn(self) -> None:
         """Takes a step if there is a batch, or one that has waited long enough.
@@ -115,13 +119,14 @@ class Loop:
             self._step(queue.take(train.batch_size))
             self._waiting_since_s = time.monotonic()
 
-    def _learn_rest(self) -> None:
-        if not self._is_enough():
-            self._join(self.state.joiner.finish())
-            while len(self.state.queue):
-                self._step(self.state.queue.take(self.config.train.batch_size))
-                self.publisher.tend()
-        if (figures := self.state.window.close()) is not None:
+    def _learn_rest(self, interruption: Interruption) -> None:
+        """Gives up waiting for outcomes: nothing will come any more."""
+        self._join(self.state.joiner.finish())
+        while len(self.state.queue) and interruption.signal_number is None:
+            self._step(self.state.queue.take(self.config.train.batch_size))
+            self.publisher.tend()
+            self.on_step(self)
+        if not len(self.state.queue) and (figures := self.state.window.close()) is not None:
             self._tell(figures)
 
     def _step(self, frame: pl.DataFrame) -> None:

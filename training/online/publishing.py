@@ -23,14 +23,14 @@ from recsys_embed.errors import (
     RecsysEmbedError,
     SnapshotError,
 )
-from training.online.chain import Chain, begin_lineage, let_go, save, until_reached
+from training.online.chain import Chain, let_go, save, save_base, take, until_reached
 from training.online.folder import OnlineFolder
 from training.online.heads import forget_heads, save_head
 from training.online.state import Captured, OnlineState
 
 logger = logging.getLogger(__name__)
 LOST = (LogNotFoundError, GapError, DuplicateEntryError, ForeignLogError)
-STOP_S = 30.0
+STOP_S = 20.0  # less than what supervisors usually give
 NICE = 10  # of threads that write snapshots
 
 
@@ -67,13 +67,15 @@ class Publisher:
         self._snapshot: Future[tuple[Base, Any]] | None = None
         self._lineage: Future[Chain] | None = None
         self._is_lost = False
+        self._unsaved: SnapshotError | OSError | None = None  # why the last snapshot failed
+        self._capture_s = 0.0
         self._is_stopping = Event()
         self._threads = ThreadPoolExecutor(1, "publish")
         self._saving = ThreadPoolExecutor(1, "save")  # its thread gives way for good
         self._cursors = {name: table.seq for name, table in state.tables.items()}
         for table in state.tables.values():
             table.track_changes()
-        self._rows_then = self._trained()
+        self._rows_then, self._offset_then = self._trained(), state.position.offset
         self._told_s = self._dense_s = self._snapshot_s = time.monotonic()
 
     def tend(self) -> None:
@@ -88,10 +90,11 @@ class Publisher:
         now, publish = time.monotonic(), self._config.publish
         snapshot_due = now >= self._snapshot_s + self._config.snapshot.every_s
         enough = publish.every_rows and self._trained() - self._rows_then >= publish.every_rows
-        if now >= self._told_s + publish.every_s or enough:
+        if now >= self._told_s + self._pause_s() or enough:
             self._told_s = now
             if self._is_lost:
-                self._begin_anew()
+                if self._snapshot is None:  # it still needs the old log's writer
+                    self._begin_anew()
             elif self._has_changed():
                 self._hand_over(snapshot_due and self._snapshot is None)
 
@@ -102,24 +105,35 @@ class Publisher:
 
     def due_s(self) -> float:
         """Gives the seconds until the next entry is due."""
-        return max(0.0, self._told_s + self._config.publish.every_s - time.monotonic())
+        if self._entry or self._lineage:
+            return float("inf")
+        return max(0.0, self._told_s + self._pause_s() - time.monotonic())
+
+    def _pause_s(self) -> float:
+        """Copying what waits for outcomes must not take more than a tenth of training's time."""
+        return max(self._config.publish.every_s, 10 * self._capture_s)
 
     def finish(self) -> None:
         """Publishes all there is, with the dense layers and a snapshot, and waits until it is done.
 
+        A run that learned nothing more than its last snapshot has writes nothing.
+
         Raises:
             LogUnavailableError: if the log cannot be reached; what is missing in it is trained
                 again after a restart.
+            SnapshotError: if the snapshot cannot be written; the same holds.
         """
         deadline = time.monotonic() + STOP_S
         self._wait(deadline)
-        self._dense_s = float("-inf")
-        if not self._is_lost:
+        if not self._is_lost and not self._is_all_told():
+            self._dense_s = float("-inf")
             self._hand_over(True)
             self._wait(deadline)
         if self._is_lost:
             self._begin_anew()
             self._wait(deadline)
+        if self._unsaved is not None:
+            raise self._unsaved
         self._saving.shutdown()
         self._threads.shutdown()
         let_go(self.chain)
@@ -143,6 +157,13 @@ class Publisher:
                 pending[0].exception(timeout=0.1)
             self._collect()
 
+    def _is_all_told(self) -> bool:
+        at_its_snapshot = self.chain.base.number == self.chain.number
+        return at_its_snapshot and not self._has_changed() and not self._has_read()
+
+    def _has_read(self) -> bool:
+        return bool(self._state.position.offset != self._offset_then)
+
     def _trained(self) -> int:
         return self._state.position.trained * len(self._state.model.features)
 
@@ -158,11 +179,12 @@ class Publisher:
         }
         self._cursors = {name: one.seq for name, one in changes.items()}
         captured = self._state.capture() if publish.state or with_snapshot else None
+        self._capture_s = time.monotonic() - now
         dense = {}
         if now >= self._dense_s + publish.dense_every_s:
             self._dense_s, dense = now, self._state.serving_dense()
         chain.number += 1
-        self._rows_then = self._trained()
+        self._rows_then, self._offset_then = self._trained(), self._state.position.offset
         position = {"trained": self._state.position.trained, "time_s": self._state.position.time_s}
         entry = _Entry(chain, chain.number, changes, captured, dense, position, now)
         self._entry = self._threads.submit(self._publish, entry)
@@ -254,11 +276,13 @@ class Publisher:
     def _end_snapshot(self, future: Future[tuple[Base, Any]]) -> None:
         try:
             self.chain.base, self.durable_offset = future.result()
+            self._unsaved = None
             self.snapshots += 1
         except LOST:
             pass  # the entry's own end says so
         except (SnapshotError, OSError) as error:
             self.failures += 1
+            self._unsaved = error
             logger.warning("%s; the next attempt is in %g s", error, self._config.snapshot.every_s)
 
     def _begin_anew(self) -> None:
@@ -273,23 +297,24 @@ class Publisher:
         with contextlib.ExitStack() as stack:
             for cut in cuts.values():
                 stack.enter_context(cut)
-            return begin_lineage(
-                old.log,
+            lineage, base = save_base(
                 self._folder.snapshots,
                 cuts,
                 captured,
                 self._config,
                 number=old.number,
                 left=old.lineage,
-                is_stopping=self._is_stopping,
             )
+        return take(old.log, lineage, base, self._config, self._is_stopping)
 
     def _end_lineage(self, future: Future[Chain]) -> None:
         try:
             self.chain = future.result()
             self.snapshots += 1
+            self._unsaved = None
         except SnapshotError as error:
             self.failures += 1
+            self._unsaved = error
             logger.warning("%s; the log is begun with the next entry", error)
             self._is_lost = True
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from recsys_embed.errors import ConfigError
 from training.events import Events
-from training.features import Dense, Feature
+from training.features import Dense, Feature, column_of
 
 IMPRESSION = "impression"  # features of something shown
 OUTCOME = "outcome"  # what came of it
@@ -53,6 +54,23 @@ def events_of(events: pl.DataFrame, features: Mapping[str, Feature], dense: Dens
         np.floor(events["time"].to_numpy()).astype(np.int64),
         events,
     )
+
+
+def usable(events: pl.DataFrame, dense: Dense) -> NDArray[np.bool_]:
+    """Tells which events (n,) have dense values that a model can take: finite in 32 bits, or none.
+
+    Raises:
+        InputError: if a dense column is not there.
+
+    Example:
+        >>> usable(pl.DataFrame({"price": [1.0, None, float("inf"), 1e39]}), Dense(("price",)))
+        array([ True,  True, False, False])
+    """
+    fine = np.ones(len(events), np.bool_)
+    for name in dense.columns:
+        column = column_of(events, name, "dense.columns").cast(pl.Float32, strict=False)
+        fine &= np.isfinite(column.fill_null(0.0).to_numpy())
+    return fine
 
 
 def refuse_reserved(columns: Iterable[str], where: str) -> None:

@@ -15,15 +15,17 @@ from typing import Any
 import torch
 
 from recsys_embed import set_num_threads
-from recsys_embed.delta_log import open_log
-from recsys_embed.errors import InputError
+from recsys_embed.delta_log import DeltaLog, open_log
+from recsys_embed.errors import InputError, LogUnavailableError, SnapshotError
 from training.folder import to_json
 from training.interruption import Interrupted, Interruption
 from training.online.beginning import begin
+from training.online.chain import let_go
 from training.online.config import OnlineConfig
 from training.online.folder import OnlineFolder, clear
 from training.online.loop import Loop, Record
 from training.online.publishing import Publisher
+from training.online.sources import Source
 from training.online.state import OnlineState
 from training.online.watching import Quiet, Status, Watcher
 
@@ -60,31 +62,42 @@ class Online:
         """
         self.output.mkdir(parents=True, exist_ok=True)
         with held(self.output):
-            if self.anew:
-                clear(self.output)
-            return self._run(OnlineFolder(self.output))
+            return self._run()
 
-    def _run(self, folder: OnlineFolder) -> Status:
+    def _run(self) -> Status:
         set_threads(self.config)
+        features, dense = dict(self.config.features), self.config.dense
+        opened = self.config.source.open(features, dense, self.config.derive)
+        with contextlib.closing(opened) as source:
+            if self.anew:  # the last moment: what could be refused before has not been
+                clear(self.output)
+            folder = OnlineFolder(self.output)
+            place = self.config.publish.log or folder.log
+            with contextlib.closing(open_log(place, lease_s=self.config.publish.lease_s)) as log:
+                return self._learn(folder, source, log)
+
+    def _learn(self, folder: OnlineFolder, source: Source, log: DeltaLog) -> Status:
         state = OnlineState(self.config, folder.spill)
-        place = self.config.publish.log or folder.log
-        log = open_log(place, lease_s=self.config.publish.lease_s)
-        with contextlib.closing(log):
-            source = self.config.source.open(state.features, state.dense, self.config.derive)
-            with contextlib.closing(source):
-                chain = begin(state, log, folder, start=self.start, anew=self.anew)
-                source.seek(state.position.offset)
-                publisher = Publisher(state, chain, folder)
-                figures = Figures(folder.metrics, state.position.trained, self.watcher)
-                loop = Loop(state, source, publisher, self._watch, figures.record, self.max_events)
-                return self._loop(loop, folder)
+
+        def seek() -> None:
+            source.seek(state.position.offset)
+
+        chain = begin(state, log, folder, ready=seek, start=self.start, anew=self.anew)
+        try:
+            publisher = Publisher(state, chain, folder)
+            figures = Figures(folder.metrics, state.position.trained, self.watcher)
+        except BaseException:
+            let_go(chain)
+            raise
+        loop = Loop(state, source, publisher, self._watch, figures.record, self.max_events)
+        return self._loop(loop, folder)
 
     def _loop(self, loop: Loop, folder: OnlineFolder) -> Status:
         self.watcher.begin(Status.of(loop))
         try:
             with Interruption() as interruption:
                 loop.run(interruption)
-                loop.publisher.finish()
+                told = _finished(loop.publisher, interruption)
         except BaseException:
             loop.publisher.abandon()
             raise
@@ -92,9 +105,12 @@ class Online:
             loop.state.joiner.close()
             self.watcher.end()
         status = Status.of(loop)
-        folder.summary.write_text(json.dumps(to_json(status.values()), indent=1) + "\n")
+        try:
+            folder.summary.write_text(json.dumps(to_json(status.values()), indent=1) + "\n")
+        except OSError as error:
+            logger.warning("%s: everything else is written", error)
         if interruption.signal_number is not None:
-            raise Interrupted(interruption.signal_number, status.steps, ONLINE_GOES_ON)
+            raise Interrupted(interruption.signal_number, status.steps, told)
         return status
 
     def _watch(self, loop: Loop) -> None:
@@ -111,7 +127,17 @@ def set_threads(config: OnlineConfig) -> None:
     torch.set_num_threads(1)
 
 
-ONLINE_GOES_ON = "the same command goes on from there"
+def _finished(publisher: Publisher, interruption: Interruption) -> str:
+    """Publishes the rest; says how the run can go on."""
+    goes_on = "the same command goes on from there"
+    try:
+        publisher.finish()
+    except (LogUnavailableError, SnapshotError) as error:
+        if interruption.signal_number is None:
+            raise
+        publisher.abandon()
+        return f"{error}; {goes_on}, and learns again what is missing in the log"
+    return goes_on
 
 
 class Figures:
@@ -123,10 +149,12 @@ class Figures:
     def __init__(self, path: Path, trained: int, watcher: Watcher) -> None:
         self._path, self._watcher = path, watcher
         self._waiting = b""
-        if path.exists():
-            lines = path.read_text().splitlines(keepends=True)
-            kept = [line for line in lines if _trained(line) <= trained]
-            path.write_text("".join(kept))
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        kept = [line for line in lines if _trained(line) <= trained]
+        if len(kept) < len(lines):
+            hidden = path.with_suffix(".writing")
+            hidden.write_text("".join(kept))
+            hidden.rename(path)
 
     def record(self, record: Record) -> None:
         """Adds one window's."""
@@ -152,7 +180,7 @@ def _trained(line: str) -> float:
     try:
         values: dict[str, Any] = json.loads(line)
         return float(values["trained"])
-    except (ValueError, KeyError):  # a line that a crash has cut
+    except (ValueError, KeyError, TypeError):  # a line that a crash has cut
         return float("inf")
 
 

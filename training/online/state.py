@@ -40,6 +40,7 @@ class Position:
         records: read from the source.
         trained: events learned from.
         left_out: events that the sampling of negatives left out.
+        unusable: events passed over, since a dense value is not finite.
         steps: batches in all.
         time_s: the greatest time of an event learned from.
     """
@@ -48,6 +49,7 @@ class Position:
     records: int = 0
     trained: int = 0
     left_out: int = 0
+    unusable: int = 0
     steps: int = 0
     time_s: int | None = None
 

@@ -13,7 +13,7 @@ class Status:
     """Where an online run is.
 
     Args:
-        records, trained, left_out, steps, time_s: as in `Position`.
+        records, trained, left_out, unusable, steps, time_s: as in `Position`.
         waiting: impressions that wait for outcomes.
         joined, missing, late: impressions with an outcome, without one; outcomes without one.
         spilled_bytes: what waits on disk.
@@ -30,6 +30,7 @@ class Status:
     records: int
     trained: int
     left_out: int
+    unusable: int
     steps: int
     time_s: int | None
     waiting: int

@@ -1,5 +1,6 @@
 """Records as JSON, one object a message, and back."""
 
+import time as clock
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from recsys_embed.errors import ConfigError
 from training.online.records import EVENT, IMPRESSION, OF_RECORD, OUTCOME
 from training.online.sources.values import are_of, column_of, name_of, polars_type
 
-MAX_TIME = 2**32  # tables count seconds in 32 bits; what is beyond them is milliseconds
+AHEAD_S = 86_400  # that a clock may be wrong; what is further ahead would end all waiting at once
 SHOWN = 80  # characters of a message that a complaint shows
 
 
@@ -112,7 +113,7 @@ def _checked(record: Any) -> dict[str, Any]:
         raise ValueError(f"expected type impression, outcome or event, got {kind!r:.{SHOWN}}")
     if type(key) is not str:
         raise ValueError(f"expected a key that is a string, got {key!r:.{SHOWN}}")
-    if not _is_number(time) or not 0 <= time < MAX_TIME:
+    if not _is_number(time) or not 0 <= time < clock.time() + AHEAD_S:
         raise ValueError(f"expected a time in seconds since the epoch, got {time!r:.{SHOWN}}")
     if kind == IMPRESSION:
         record["label"] = None

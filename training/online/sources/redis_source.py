@@ -12,6 +12,7 @@ from training.online.sources.redis_client import Away, RedisClient
 from training.online.sources.redis_position import Position
 
 FIELD = b"record"
+FORGOTTEN_AT_ONCE = 4  # chunks
 PAUSE_S = 0.05  # between attempts at a server that is away
 
 
@@ -33,6 +34,7 @@ class RedisSource:
         self._stream, self._group, self._consumer = stream, group, consumer
         self._position = Position()
         self._is_placed = False  # the group is there, and nothing pends from before
+        self._forgotten = Position()  # what is up to here may be acknowledged
         self._pending: deque[tuple[Position, bytes]] = deque()  # ids of each chunk, with spaces
         self.trouble: str | None = None
 
@@ -51,6 +53,7 @@ class RedisSource:
         deadline = time.monotonic() + wait_s
         while True:
             try:
+                self._forget_some()
                 if (chunk := self._read(max_records)) is not None and len(chunk):
                     return chunk
                 left = deadline - time.monotonic()
@@ -69,6 +72,7 @@ class RedisSource:
         """Goes on behind an offset; the group forgets what pends."""
         self._position = Position() if offset is None else Position(**offset)
         self._pending.clear()
+        self._forgotten = Position()
         self._is_placed = False
         try:
             self._place()
@@ -76,14 +80,20 @@ class RedisSource:
             pass  # the next read waits for the server
 
     def forget(self, offset: Offset) -> None:
-        """Acknowledges what came up to an offset; later, if the server is away."""
-        reached = Position(**offset)
+        """Acknowledges what came up to an offset, by and by; later, if the server is away."""
+        self._forgotten = Position(**offset)
         try:
-            while self._pending and self._pending[0][0] <= reached:
-                self._acknowledge(self._pending[0][1].split())
-                self._pending.popleft()
+            self._forget_some()
         except Away:
-            pass  # the next call does it
+            pass  # the next read does it
+
+    def _forget_some(self) -> None:
+        """Acknowledges a little at each read: a snapshot's worth at once would take seconds."""
+        for _ in range(FORGOTTEN_AT_ONCE):
+            if not self._pending or not self._pending[0][0] <= self._forgotten:
+                return
+            self._acknowledge(self._pending[0][1].split())
+            self._pending.popleft()
 
     def lag(self) -> int | None:
         """How many records wait; None where the server (before Redis 7) does not count them."""
