@@ -196,7 +196,9 @@ def test_dense_layers_go_out_on_their_own_schedule(tmp_path: Path, path: Path) -
 def test_another_config_is_refused(tmp_path: Path, path: Path) -> None:
     output = tmp_path / "run"
     runs.run(runs.config_of(path), output, max_events=200)
-    with pytest.raises(ConfigError, match="other values of seed, join.window_s; go on with the same"):
+    with pytest.raises(
+        ConfigError, match="other values of seed, join.window_s; go on with the same"
+    ):
         other = runs.config_of(path, join={"window_s": 41})
         runs.run(type(other)(**{**vars(other), "seed": 4}), output)
     runs.run(runs.config_of(path, train={"lr": 0.5}), output)  # rates may change

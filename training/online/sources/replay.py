@@ -66,10 +66,11 @@ class Replay:
             ConfigError: if a feature needs such a column.
             InputError: for data that is not as described.
         """
-        for name, feature in features.items():
-            if late := set(feature.columns_of(name)) & set(derived):
+        asked = {f"features.{name}": feature.columns_of(name) for name, feature in features.items()}
+        for where, columns in {**asked, "dense": list(dense.columns)}.items():
+            if late := set(columns) & set(derived):
                 raise ConfigError(
-                    f"features.{name} asks for column {min(late)!r}, which [derive] makes of the"
+                    f"{where} asks for column {min(late)!r}, which [derive] makes of the"
                     " records of a stream; of a replay, make it in [source.events.derive]"
                 )
         events = load_events(self.data.read(), self.events, features, dense)
