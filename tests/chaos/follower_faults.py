@@ -7,6 +7,8 @@ from tests.chaos.patches import FINISHING
 from tests.chaos.scene import scene, until
 from tests.chaos.tally import Tally
 
+BYTES_A_ROW = 40  # and more: id, four weights, their state, when and how often it was seen
+
 
 def follower_killed(ground: Ground, planted: Planted, place: str, times: int) -> Tally:
     """kill -9 at random moments; every third time again while it starts."""
@@ -43,16 +45,18 @@ def slow(ground: Ground, planted: Planted, place: str, times: int) -> Tally:
 
 
 def million(ground: Ground, planted: Planted, place: str, times: int) -> Tally:
-    """All rows in one entry; the trainer is killed on the way, and learns all of it again."""
+    """All rows in one entry; the trainer is killed on the way, the first time before it stands."""
     sets = ("publish.every_s=1e6", "snapshot.every_s=1e6")
     tally, rows = Tally("", place), sum(len(ids) for ids in planted.ids.values())
-    for _ in range(times):
+    for number in range(times):
         with scene(ground, planted, f"an entry of {rows:,} rows", place, speed=0.0, sets=sets) as s:
             until((s.output / FINISHING).exists, s.trouble)
-            time.sleep(ground.chance.uniform(0.0, planted.finishing_s))
+            time.sleep(planted.finishing_s * number / times)
             moment_s = time.monotonic()
             s.trainer.kill()
             (s.output / FINISHING).unlink()
             before, s.tally.times = s.reached(), 1
             tally = s.finish(is_running=False, since=(before, moment_s)).joined(tally)
+            largest = max((frame.nbytes for frame in s.mirror.log.frames(0)), default=0)
+            assert number or largest > BYTES_A_ROW * rows, f"{largest} bytes"
     return tally

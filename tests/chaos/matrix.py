@@ -62,5 +62,5 @@ FAULTS = (
     Fault(trainer_faults.forks, 10),
     Fault(trainer_faults.twice, 6),
     Fault(trainer_faults.fenced, 3),
-    Fault(follower_faults.million, 2, rows=1_000_000),
+    Fault(follower_faults.million, 3, rows=1_000_000),
 )

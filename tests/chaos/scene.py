@@ -132,7 +132,8 @@ class Scene:
     def recover(self, than: Version, since_s: float) -> None:
         """Waits until a newer entry is served, and notes how long that took.
 
-        Where the log went over to another lineage, that is an entry of the new one, not its base.
+        Where the log went over to another lineage, that is an entry of the new one, not its base;
+        where a trainer has ended, the last there is.
         """
         first: dict[str, int] = {than.lineage: than.number}
 
@@ -141,7 +142,7 @@ class Scene:
             if served is None:
                 return False
             is_later = served.number > first.setdefault(served.lineage, served.number)
-            return is_later or (not self.trainer.is_alive and served == self.reached() != than)
+            return is_later or (not self.trainer.is_alive and served == self.reached())
 
         until(is_newer, self.trouble)
         self.tally.lose(steps_back(self.follower.versions), "versions that followed a newer one")
