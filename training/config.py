@@ -118,7 +118,10 @@ def load_config(path: Path, assignments: Sequence[str] = ()) -> RunConfig:
     Raises:
         ConfigError: for a file that is absent or no TOML, and for whatever a config class refuses.
     """
-    return from_values(read_toml(path, assignments), path.name)
+    values = read_toml(path, assignments)
+    if "source" in values:
+        raise ConfigError(f"{path.name} is an online run; say recsys-train online {path}")
+    return from_values(values, path.name)
 
 
 def from_values(values: Mapping[str, Any], where: str = "config") -> RunConfig:

@@ -1,5 +1,6 @@
 """Configs: what a file says, what an assignment changes, and what is refused in which words."""
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from recsys_embed.config import from_dict, to_dict
 from tests.training.making import config_of
 from training.config import RunConfig, load_config
 from training.models import DCN
+from training.online.config import OnlineConfig, load_online
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SMALL = """
@@ -116,8 +118,14 @@ RUNS = sorted(p for p in CONFIGS.rglob("*.toml") if p.parent.name != "papers")
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_every_shipped_config_loads_and_survives_a_round_trip(path: Path) -> None:
-    config = load_config(path)
-    assert from_dict(RunConfig, to_dict(config)) == config
+    kind = OnlineConfig if "source" in tomllib.loads(path.read_text()) else RunConfig
+    config = load_online(path) if kind is OnlineConfig else load_config(path)
+    assert from_dict(kind, to_dict(config)) == config
+
+
+def test_an_online_run_is_told_how_to_be_run() -> None:
+    with pytest.raises(ConfigError, match="is an online run; say recsys-train online configs"):
+        load_config(Path("configs/online-retail/online.toml"))
 
 
 def test_there_are_shipped_configs() -> None:
