@@ -41,8 +41,8 @@ class Run:
     def go(self, max_events: int) -> None:
         """Learns so many events, then publishes all."""
         log = open_log(self.folder.log)
-        self.source.seek(None)
-        publisher = Publisher(self.state, begin(self.state, log, self.folder), self.folder)
+        chain = begin(self.state, log, self.folder, ready=lambda: self.source.seek(None))
+        publisher = Publisher(self.state, chain, self.folder)
         loop = Loop(self.state, self.source, publisher, self._step, lambda _: None, max_events)
         with Interruption() as interruption:
             loop.run(interruption)
