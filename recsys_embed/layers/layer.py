@@ -103,7 +103,8 @@ def _held(below: native.Layers, ids: Ids) -> NDArray[np.bool_]:
 
 def _spelled(part: TableDelta) -> tuple[Ids, Floats]:
     ids = np.concatenate([part.ids, part.tombstones]) if len(part.tombstones) else part.ids
-    weights = np.ascontiguousarray(part.weights)
-    if part.training is not None and weights.base is not None:
-        weights = weights.copy()  # a view would keep the entry's training state in memory as well
-    return np.ascontiguousarray(ids), weights
+    ids, weights = np.ascontiguousarray(ids), np.ascontiguousarray(part.weights)
+    if part.training is None:
+        return ids, weights
+    # views would keep the entry's training state in memory as well
+    return ids if ids.base is None else ids.copy(), weights.copy()

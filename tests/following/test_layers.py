@@ -1,5 +1,7 @@
 """A snapshot under layers of deltas answers as the trainer's table does, however layers merge."""
 
+import gc
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -85,6 +87,21 @@ def planted(count=10, config=None):
     table.track_changes()
     table.assign(np.arange(count), np.arange(2 * count, dtype=np.float32).reshape(-1, 2))
     return table
+
+
+@pytest.mark.parametrize("evicted", [0, 2])
+def test_an_entry_with_training_state_is_not_kept_for_its_rows(tmp_path, evicted):
+    trainer = planted()
+    state = layered(trainer, tmp_path)
+    since = trainer.seq
+    trainer.assign(int64s(3), np.ones((1, 2), np.float32))
+    trainer.evict(np.arange(evicted))
+    data = encode(delta_of(trainer, since, state=True))
+    held = sys.getrefcount(data)
+    state = state.after([decode(data)])
+    gc.collect()
+    assert sys.getrefcount(data) == held
+    assert state.tables["item"].lookup(int64s(3)).values.tolist() == [[1, 1]]
 
 
 def test_older_versions_do_not_change(tmp_path):
