@@ -20,7 +20,7 @@ def full() -> list[Result]:
     return [
         *event_to_served.measure(seconds=30),
         *while_publishing.publishing(max_events=500_000, rounds=5),
-        *while_publishing.saving(num_rows=2_000_000, dim=64, max_events=1_000_000),
+        *while_publishing.saving(num_rows=2_000_000, dim=64, max_events=1_000_000, every_s=3.0),
         *while_applying.applying(num_rows=1_000_000, rounds=5),
         *while_applying.lookups(num_rows=1_000_000, changed=50_000, rounds=4, seconds=8),
     ]
@@ -31,7 +31,7 @@ def quick() -> list[Result]:
     return [
         *event_to_served.measure(seconds=4),
         *while_publishing.publishing(max_events=100_000, rounds=1),
-        *while_publishing.saving(num_rows=300_000, dim=64, max_events=300_000),
+        *while_publishing.saving(num_rows=300_000, dim=64, max_events=300_000, every_s=0.3),
         *while_applying.applying(num_rows=200_000, rounds=3),
         *while_applying.lookups(num_rows=200_000, changed=20_000, rounds=1, seconds=4),
     ]

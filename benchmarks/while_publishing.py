@@ -78,12 +78,14 @@ def publishing(max_events: int, rounds: int) -> Iterator[Result]:
     yield speedup("train_events_s_publishing_vs_not", pairs, 1.0, "events/s", 0.9)
 
 
-def saving(num_rows: int, dim: int, max_events: int) -> Iterator[Result]:
+def saving(num_rows: int, dim: int, max_events: int, every_s: float) -> Iterator[Result]:
     """The longest step while a snapshot is written, less the usual one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_events(folder / "log.parquet", max_events, num_rows)
-        path = write_config(folder, "replay", dim=dim, snapshot_s=3.0, log=folder / "log.parquet")
+        path = write_config(
+            folder, "replay", dim=dim, snapshot_s=every_s, log=folder / "log.parquet"
+        )
         config = load_online(path)
         source = config.source.open(dict(config.features), config.dense)
         run = Run(config, source, folder / "run")
