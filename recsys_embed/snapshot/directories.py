@@ -50,21 +50,33 @@ def find_snapshot(path: Path) -> Path:
     return complete[-1]
 
 
-@contextlib.contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Holds a root for one save at a time; the system lets go of it when the process dies.
+def locked(root: Path) -> contextlib.AbstractContextManager[None]:
+    """Holds a root for one save at a time.
 
     Raises:
         SnapshotError: if another save holds it.
     """
-    fd = os.open(root, os.O_RDONLY)
+    return held(
+        root,
+        SnapshotError(
+            f"another save into {root} is under way; wait for it or choose another directory"
+        ),
+    )
+
+
+@contextlib.contextmanager
+def held(folder: Path, refusal: Exception) -> Iterator[None]:
+    """Holds a folder alone; the system lets go of it when the process dies.
+
+    Raises:
+        Exception: `refusal`, if another holds it.
+    """
+    fd = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SnapshotError(
-                f"another save into {root} is under way; wait for it or choose another directory"
-            ) from None
+            raise refusal from None
         yield
     finally:
         os.close(fd)

@@ -11,6 +11,7 @@ import pytest
 from recsys_embed.deltas import decode
 from recsys_embed.errors import ConfigError, InputError, WriterHeldError
 from recsys_embed.snapshot import open_snapshot
+from recsys_embed.snapshot.directories import held
 from tests.online import runs
 from training.config import from_values
 from training.online.folder import OnlineFolder
@@ -216,12 +217,10 @@ def test_the_log_of_another_run_is_refused(tmp_path: Path, path: Path) -> None:
 
 
 def test_two_trainers_never_share_a_folder_or_a_log(tmp_path: Path, path: Path) -> None:
-    from training.online.running import held
-
     config = runs.config_of(path, publish={"lease_s": 0.1})
     output = tmp_path / "run"
     output.mkdir()
-    with held(output), pytest.raises(InputError, match="another trainer runs in"):
+    with held(output, AssertionError()), pytest.raises(InputError, match="another trainer runs in"):
         runs.run(config, output)
     runs.run(config, output, max_events=200)
     log = runs.log_of(output)

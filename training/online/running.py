@@ -2,12 +2,10 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import logging
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import torch
 from recsys_embed import set_num_threads
 from recsys_embed.delta_log import DeltaLog, open_log
 from recsys_embed.errors import InputError, LogUnavailableError, SnapshotError
+from recsys_embed.snapshot.directories import held
 from training.folder import to_json
 from training.interruption import Interrupted, Interruption
 from training.online.beginning import begin
@@ -61,7 +60,8 @@ class Online:
             FencedError: if another trainer took the log meanwhile.
         """
         self.output.mkdir(parents=True, exist_ok=True)
-        with held(self.output):
+        refusal = f"another trainer runs in {self.output}; stop it, or name another --output"
+        with held(self.output, InputError(refusal)):
             return self._run()
 
     def _run(self) -> Status:
@@ -182,23 +182,3 @@ def _trained(line: str) -> float:
         return float(values["trained"])
     except (ValueError, KeyError, TypeError):  # a line that a crash has cut
         return float("inf")
-
-
-@contextlib.contextmanager
-def held(output: Path) -> Iterator[None]:
-    """Holds a folder for one trainer; the system lets go of it when the process dies.
-
-    Raises:
-        InputError: if another trainer holds it.
-    """
-    fd = os.open(output, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"another trainer runs in {output}; stop it, or name another --output"
-            ) from None
-        yield
-    finally:
-        os.close(fd)
