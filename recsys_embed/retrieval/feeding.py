@@ -1,4 +1,4 @@
-"""What a tower is fed: numbers as they are, ids as their pooled vectors in the tables of a moment."""
+"""A tower is fed numbers as they are, and ids as their pooled vectors at a moment."""
 
 from collections.abc import Mapping
 

@@ -114,7 +114,7 @@ def _id(one: Ids, value: Any) -> int:
     if isinstance(value, str):
         try:
             return hash_string(value)
-        except UnicodeEncodeError:
+        except InputError:
             raise FeatureError(f"{one.feature}: expected text in Unicode, got {value!r}") from None
     if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
         return value
