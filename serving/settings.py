@@ -47,6 +47,29 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         4 << 20, ge=1024, le=1 << 30, description="bytes a request body may have"
     )
+    items: str | None = Field(
+        None,
+        description="a delta log that keeps items upserted and deleted over HTTP, and brings"
+        " those of other servers: its directory, or redis://host:port/NAME",
+    )
+    read_only: bool = Field(False, description="refuse to upsert, delete, rebuild and activate")
+    max_k: int = Field(1000, ge=1, le=10_000, description="candidates one search may ask for")
+    max_queries: int = Field(
+        64, ge=1, le=1024, description="searches of one batch, and vectors of one search"
+    )
+    max_items: int = Field(
+        1000, ge=1, le=65_536, description="items one request may upsert or delete"
+    )
+    search_threads: int = Field(2, ge=1, le=256, description="threads that search and run towers")
+    shadow_share: float = Field(
+        0.001, ge=0, le=1, description="searches repeated exactly, to estimate the recall"
+    )
+    bridge_recall: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description="least validated recall at which a bridge between tower versions may serve",
+    )
     keep_alive_s: int = Field(
         75, ge=1, le=3600, description="seconds an idle connection stays open"
     )
