@@ -13,6 +13,14 @@ class InputError(RecsysEmbedError, ValueError):
     """An argument that a call refuses before anything is changed."""
 
 
+class AttributesError(InputError):
+    """Attributes of items that do not fit their schema."""
+
+
+class FilterError(InputError):
+    """A filter that does not fit the schema, that no item can satisfy, or that is too large."""
+
+
 class MissingIdError(RecsysEmbedError, KeyError):
     """An id without a row where the caller chose `missing="error"`."""
 

@@ -1,0 +1,90 @@
+"""Strings by slot, each as the number of its word."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys_embed.index.attributes.growing import Growing
+
+Mask = NDArray[np.bool_]
+Codes = NDArray[np.int32]
+ABSENT = -1
+FEW = 4  # up to here, comparing with each code in turn beats looking all of them up
+
+
+class Words:
+    """Numbers distinct strings in the order in which they came.
+
+    One thread adds. Any thread may read: a word is there before a slot that refers to it is seen.
+
+    Example:
+        >>> words = Words()
+        >>> words.encode(["FR", None, "DE", "FR"]), words.known(["DE", "IT"]), words.text(0)
+        (array([ 0, -1,  1,  0], dtype=int32), [1], 'FR')
+    """
+
+    def __init__(self) -> None:
+        self._codes: dict[str | None, int] = {None: ABSENT}
+        self._texts: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def encode(self, texts: Sequence[str | None]) -> Codes:
+        """Gives the codes of N strings, new ones where they are new, int32 (N,)."""
+        for text in dict.fromkeys(texts):
+            if text is not None and text not in self._codes:
+                self._texts.append(text)
+                self._codes[text] = len(self._texts) - 1
+        return np.fromiter((self._codes[text] for text in texts), np.int32, len(texts))
+
+    def known(self, texts: Iterable[str]) -> list[int]:
+        """Gives the codes of those strings that have one."""
+        return [code for text in texts if (code := self._codes.get(text)) is not None]
+
+    def text(self, code: int) -> str | None:
+        """Gives the string of a code, None for that of an absent one."""
+        return None if code == ABSENT else self._texts[code]
+
+    def among(self, codes: Codes, wanted: Iterable[str]) -> Mask:
+        """Tells which of N codes are those of wanted strings, bool (N,)."""
+        known = self.known(wanted)
+        if len(known) <= FEW:
+            mask = np.zeros(len(codes), bool)
+            for code in known:
+                mask |= codes == code
+            return mask
+        is_wanted = np.zeros(len(self) + 1, bool)  # the last place is that of ABSENT, -1
+        is_wanted[known] = True
+        found: Mask = is_wanted[codes]
+        return found
+
+
+class TextColumn:
+    """Holds one string a slot, or none. Threads: as `Growing` and `Words`."""
+
+    def __init__(self) -> None:
+        self._words, self._codes = Words(), Growing(np.int32)
+
+    def write(self, start: int, values: Sequence[str | None]) -> None:
+        """Puts N strings, None for an absent one, at slots [start, start + N)."""
+        self._codes.write(start, self._words.encode(values))
+
+    def present(self, start: int, stop: int) -> Mask:
+        """Tells which slots of [start, stop) have a string."""
+        return self._codes.read(start, stop) != ABSENT
+
+    def one_of(self, wanted: Sequence[str], start: int, stop: int) -> Mask:
+        """Tells which slots of [start, stop) have one of the wanted strings."""
+        return self._words.among(self._codes.read(start, stop), wanted)
+
+    def take(self, slots: NDArray[np.int64]) -> list[Any]:
+        """Gives the strings at some slots, None where there is none."""
+        return [self._words.text(code) for code in self._codes.at(slots).tolist()]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, those of the words left out."""
+        return self._codes.nbytes

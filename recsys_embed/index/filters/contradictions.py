@@ -1,0 +1,104 @@
+"""Filters that no item can satisfy."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+from recsys_embed.errors import FilterError
+from recsys_embed.index.attributes.schema import Kind, Schema
+from recsys_embed.index.filters.predicates import (
+    AllOf,
+    AnyOf,
+    Exists,
+    Not,
+    OneOf,
+    Predicate,
+    Within,
+)
+from recsys_embed.index.filters.values import FLOAT_HIGH, INT_HIGH, INT_LOW
+
+Literal = tuple[Predicate, bool]  # what must hold, or must not
+RANGES: dict[Kind, tuple[float, float]] = {
+    "int": (INT_LOW, INT_HIGH),
+    "float": (-FLOAT_HIGH, FLOAT_HIGH),
+}
+
+
+def refuse_contradictions(predicate: Predicate, schema: Schema, holds: bool = True) -> None:
+    """Refuses what must hold together and cannot: on each field, and in every branch of an `or`.
+
+    Found are ranges and sets of values without a common one, what is asked for and excluded by the
+    same filter, and values of an absent field. Branches of an `or` are not weighed against what
+    stands outside of it: such a filter gives what its other branches give.
+
+    Raises:
+        FilterError: naming the conditions that exclude each other.
+    """
+    literals = list(_together(predicate, holds))
+    for one, its_holds in (said := set(literals)):
+        if (one, not its_holds) in said:
+            raise _contradiction([(one, True), (one, False)])
+    for name, kind in schema.kinds.items():
+        _refuse_field(kind, [one for one in literals if getattr(one[0], "field", None) == name])
+    for one, its_holds in literals:
+        for branch in getattr(one, "parts", ()):
+            refuse_contradictions(branch, schema, its_holds)
+
+
+def _together(predicate: Predicate, holds: bool) -> Iterator[Literal]:
+    """Gives what must hold, or must not, for the predicate to do so: through and, not, not or."""
+    if isinstance(predicate, Not):
+        yield from _together(predicate.part, not holds)
+    elif isinstance(predicate, AllOf if holds else AnyOf):
+        for part in predicate.parts:
+            yield from _together(part, holds)
+    else:
+        yield predicate, holds
+
+
+def _refuse_field(kind: Kind, literals: Sequence[Literal]) -> None:
+    """Refuses literals on one field that leave no value, naming as few of the first as do so."""
+    if not _has_value(kind, literals):
+        counts = range(1, len(literals) + 1)
+        enough = bisect_left(counts, True, key=lambda n: not _has_value(kind, literals[:n]))
+        raise _contradiction(literals[: counts[enough]])
+
+
+def _has_value(kind: Kind, literals: Sequence[Literal]) -> bool:
+    asked = [one for one, holds in literals if holds]
+    denied = [one for one, holds in literals if not holds]
+    if not asked:
+        return True  # an item without this field satisfies whatever is only denied
+    if any(isinstance(one, Exists) for one in denied):
+        return False
+    excluded = {value for one in denied if isinstance(one, OneOf) for value in one.values}
+    sets = [set(one.values) for one in asked if isinstance(one, OneOf)]
+    if kind == "tags":
+        return not any(values <= excluded for values in sets)
+    if kind == "bool":
+        sets.append({False, True})
+    low, high = _range(kind, [one for one in asked if isinstance(one, Within)])
+    if kind in RANGES:
+        if low > high:
+            return False
+        sets += [{low}] if low == high else []
+        gone = [_range(kind, [one]) for one in denied if isinstance(one, Within)]
+        if any(a <= low and high <= b for a, b in gone):
+            return False
+        sets = [{v for v in values if low <= v <= high and not _within(v, gone)} for values in sets]
+    return not sets or bool(set.intersection(*sets) - excluded)
+
+
+def _range(kind: Kind, bounds: Sequence[Within]) -> tuple[float, float]:
+    least, most = RANGES.get(kind, (0, 0))
+    low = max([least, *(one.low for one in bounds if one.low is not None)])
+    return low, min([most, *(one.high for one in bounds if one.high is not None)])
+
+
+def _within(value: float, ranges: Sequence[tuple[float, float]]) -> bool:
+    return any(low <= value <= high for low, high in ranges)
+
+
+def _contradiction(literals: Sequence[Literal]) -> FilterError:
+    said = [getattr(one, "said", "") or "the same part" for one, _ in literals]
+    spelled = [s if holds else f"not ({s})" for s, (_, holds) in zip(said, literals, strict=True)]
+    return FilterError(f"the filter contradicts itself, no item can match: {' and '.join(spelled)}")
