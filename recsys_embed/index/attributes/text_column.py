@@ -74,7 +74,8 @@ class TextColumn:
 
     def present(self, start: int, stop: int) -> Mask:
         """Tells which slots of [start, stop) have a string."""
-        return self._codes.read(start, stop) != ABSENT
+        mask: Mask = self._codes.read(start, stop) != ABSENT
+        return mask
 
     def one_of(self, wanted: Sequence[str], start: int, stop: int) -> Mask:
         """Tells which slots of [start, stop) have one of the wanted strings."""
