@@ -24,24 +24,25 @@ RANGES: dict[Kind, tuple[float, float]] = {
 
 
 def refuse_contradictions(predicate: Predicate, schema: Schema, holds: bool = True) -> None:
-    """Refuses what must hold together and cannot: on each field, and in every branch of an `or`.
+    """Refuses what must hold together and cannot, or a branch of an `or` that never holds.
 
-    Found are ranges and sets of values without a common one, what is asked for and excluded by the
-    same filter, and values of an absent field. Branches of an `or` are not weighed against what
-    stands outside of it: such a filter gives what its other branches give.
+    Found are ranges and sets of values without a common one, what is both asked for and excluded,
+    values of an absent field, and an `or` all of whose branches are excluded by what stands beside
+    it. With several `or` beside each other, each is weighed by itself.
 
     Raises:
         FilterError: naming the conditions that exclude each other.
     """
     literals = list(_together(predicate, holds))
-    for one, its_holds in (said := set(literals)):
-        if (one, not its_holds) in said:
-            raise _contradiction([(one, True), (one, False)])
-    for name, kind in schema.kinds.items():
-        _refuse_field(kind, [one for one in literals if getattr(one[0], "field", None) == name])
-    for one, its_holds in literals:
-        for branch in getattr(one, "parts", ()):
+    if excluded := _excluded(literals, schema):
+        raise _contradiction(excluded)
+    for choice, its_holds in literals:
+        branches = getattr(choice, "parts", ())
+        for branch in branches:
             refuse_contradictions(branch, schema, its_holds)
+        ways = [_excluded([*literals, *_together(b, its_holds)], schema) for b in branches]
+        if ways and all(ways):
+            raise _contradiction(ways[0])
 
 
 def _together(predicate: Predicate, holds: bool) -> Iterator[Literal]:
@@ -55,12 +56,15 @@ def _together(predicate: Predicate, holds: bool) -> Iterator[Literal]:
         yield predicate, holds
 
 
-def _refuse_field(kind: Kind, literals: Sequence[Literal]) -> None:
-    """Refuses literals on one field that leave no value, naming as few of the first as do so."""
-    if not _has_value(kind, literals):
-        counts = range(1, len(literals) + 1)
-        enough = bisect_left(counts, True, key=lambda n: not _has_value(kind, literals[:n]))
-        raise _contradiction(literals[: counts[enough]])
+def _excluded(literals: Sequence[Literal], schema: Schema) -> Sequence[Literal]:
+    """Gives literals on one field that leave it no value, as few of the first as do so."""
+    for name, kind in schema.kinds.items():
+        of_field = [one for one in literals if getattr(one[0], "field", None) == name]
+        if not _has_value(kind, of_field):
+            counts = range(1, len(of_field) + 1)
+            enough = bisect_left(counts, True, key=lambda n: not _has_value(kind, of_field[:n]))
+            return of_field[: counts[enough]]
+    return ()
 
 
 def _has_value(kind: Kind, literals: Sequence[Literal]) -> bool:
@@ -99,6 +103,6 @@ def _within(value: float, ranges: Sequence[tuple[float, float]]) -> bool:
 
 
 def _contradiction(literals: Sequence[Literal]) -> FilterError:
-    said = [getattr(one, "said", "") or "the same part" for one, _ in literals]
-    spelled = [s if holds else f"not ({s})" for s, (_, holds) in zip(said, literals, strict=True)]
+    said = [(getattr(one, "said", ""), holds) for one, holds in literals]
+    spelled = [words if holds else f"not ({words})" for words, holds in said]
     return FilterError(f"the filter contradicts itself, no item can match: {' and '.join(spelled)}")
