@@ -87,7 +87,7 @@ def dotted(path: Path) -> str:
 
 
 def test_base_imports_numpy_only() -> None:
-    parts = ("snapshot", "delta_log", "layers")
+    parts = ("snapshot", "delta_log", "layers", "index")
     loaded = loaded_after("recsys_embed", *(f"recsys_embed.{part}" for part in parts))
     assert "recsys_embed" in loaded
     assert loaded <= {"recsys_embed", "numpy"}

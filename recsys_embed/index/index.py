@@ -1,0 +1,231 @@
+"""The index: vectors by id, searched, written and maintained at once."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recsys_embed.arrays import as_ids
+from recsys_embed.errors import InputError
+from recsys_embed.index.arguments import as_vectors, distinct
+from recsys_embed.index.attributes import Columns, Schema, checked
+from recsys_embed.index.building import built
+from recsys_embed.index.config import IndexConfig, Parameters
+from recsys_embed.index.found import Capabilities, Found, Stats
+from recsys_embed.index.items import Ids, Items
+from recsys_embed.index.planner import Where
+from recsys_embed.index.state import State
+from recsys_embed.index.view import View
+
+Values = Mapping[str, Sequence[Any]]
+
+
+class Index:
+    """Answers which items are nearest to a query; every search sees all writes that ended before.
+
+    Any number of threads may search while any number write. Writes go one after the other; a
+    search never waits for one, nor for the thread that folds and rebuilds.
+
+    Example:
+        >>> ids, vectors = np.array([7, 8]), np.array([[1, 0], [0, 1]], np.float32)
+        >>> index = Index.build(ids, vectors)
+        >>> index.search(np.array([[0.1, 0.9]], np.float32), k=1).ids
+        array([[8]])
+        >>> index.delete([8])
+        1
+        >>> index.search(np.array([[0.1, 0.9]], np.float32), k=1).ids
+        array([[7]])
+    """
+
+    def __init__(self, state: State) -> None:
+        self._lock = threading.RLock()
+        self._view = View(state)
+
+    @classmethod
+    def build(
+        cls,
+        ids: ArrayLike,
+        vectors: ArrayLike,
+        *,
+        config: IndexConfig | None = None,
+        schema: Schema | None = None,
+        attributes: Values | None = None,
+        queries: ArrayLike | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> "Index":
+        """Builds an index; of ids that come twice, the last counts.
+
+        Args:
+            ids: int64 (n,); any int64 is one.
+            vectors: float32 (n, D).
+            config: the default one if None.
+            schema: of the attributes; none if None.
+            attributes: by attribute one value an item, as in `attributes.checked`.
+            queries: float32 (Q, D), such as will be asked, to tune the index with; items stand
+                in for them if there are none, which is worse, for queries are not like items.
+            progress: is told each step.
+
+        Raises:
+            InputError: for arrays of another dtype or shape, NaN, infinity, or attributes that
+                the schema does not allow.
+        """
+        config, schema, say = config or IndexConfig(), schema or Schema(), progress or _silent
+        ids = as_ids(ids)
+        given = as_vectors(vectors, None, config.metric, "vectors")
+        asked = _queries(queries, given.shape[1], config)
+        columns = Columns(schema)
+        ids, given, values = _written(ids, given, attributes, schema)
+        columns.append(values, len(ids))
+        say(f"building an index of {len(ids):,} items")
+        items = Items(ids, given, columns)
+        engine, tuning = built(items, config, asked)
+        size = items.size
+        return cls(State(config, items, items.arrays, size, size, engine, tuning, 0, size, 0))
+
+    def view(self) -> View:
+        """Gives the index as it is now: it answers the same for ever, whatever is written since."""
+        return self._view
+
+    def search(
+        self,
+        queries: ArrayLike,
+        k: int,
+        *,
+        where: Where | None = None,
+        exclude: Sequence[ArrayLike] | None = None,
+        parameters: Parameters | None = None,
+    ) -> Found:
+        """Finds the k items of the largest inner product, or cosine, with each query.
+
+        Every query gets min(k, items that it may find) items: approximation may swap the farther
+        of them, but never leaves one out.
+
+        Args:
+            queries: float32 (Q, D).
+            k: results a query, in [1, MAX_K]; more than there are is no error.
+            where: a filter, such as `filters.parse` gives.
+            exclude: ids that a query may not find, one array of int64 a query.
+            parameters: in place of what was tuned.
+
+        Raises:
+            InputError: for queries of another dtype or shape, NaN or infinity; for another k.
+        """
+        return self._view.search(queries, k, where=where, exclude=exclude, parameters=parameters)
+
+    def exact(
+        self,
+        queries: ArrayLike,
+        k: int,
+        *,
+        where: Where | None = None,
+        exclude: Sequence[ArrayLike] | None = None,
+    ) -> Found:
+        """Searches by scoring every item that may be found; see `search`."""
+        return self._view.exact(queries, k, where=where, exclude=exclude)
+
+    def vectors_of(self, ids: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Gives the vectors of ids, (n, D), and which of them are there, (n,); others are zeros."""
+        return self._view.vectors_of(ids)
+
+    def attributes_of(self, ids: ArrayLike) -> list[dict[str, Any] | None]:
+        """Gives the attributes of each id, absent ones left out; None for an id not there."""
+        return self._view.attributes_of(ids)
+
+    def stats(self) -> Stats:
+        """Tells how the index stands."""
+        return self._view.stats()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Tells what the index can do."""
+        return self._view.capabilities
+
+    def __len__(self) -> int:
+        return len(self._view)
+
+    def upsert(self, ids: ArrayLike, vectors: ArrayLike, attributes: Values | None = None) -> int:
+        """Writes items: known ids get the new vector and the new attributes, all of them.
+
+        Every search that begins after it returns sees them. Of ids that come twice, the last
+        counts.
+
+        Args:
+            ids: int64 (n,).
+            vectors: float32 (n, D).
+            attributes: by attribute one value an item; what is left out is absent from all.
+
+        Returns:
+            The number of the write.
+
+        Raises:
+            InputError: as for `build`; nothing is written then.
+        """
+        state = self._view.state
+        given = as_vectors(vectors, self._view.dim, state.config.metric, "vectors")
+        ids, given, values = _written(as_ids(ids), given, attributes, state.items.schema)
+        with self._lock:
+            return self._append(ids, given, values) if len(ids) else self._view.write_number
+
+    def delete(self, ids: ArrayLike) -> int:
+        """Deletes items; no search that begins after it returns finds one.
+
+        Returns:
+            How many of the ids were there.
+        """
+        wanted = np.unique(as_ids(ids))
+        with self._lock:
+            slots = self._view.slots_of(wanted)
+            slots = slots[slots >= 0]
+            if len(slots):
+                self._publish(self._buried(self._view.state, slots))
+            return len(slots)
+
+    def close(self) -> None:
+        """Ends the thread that folds and rebuilds; the index can still be read."""
+
+    def _append(self, ids: Ids, vectors: NDArray[np.float32], values: Values | None) -> int:
+        state = self._view.state
+        replaced = self._view.slots_of(ids)
+        slots = state.items.append(ids, vectors, values)
+        state = state._replace(
+            arrays=state.items.arrays, size=state.items.size, alive=state.alive + len(ids)
+        )
+        if state.engine.is_exact:
+            engine = state.engine.folded(slots, vectors, None)
+            state = state._replace(engine=engine, folded=state.size)
+        self._publish(self._buried(state, replaced[replaced >= 0]))
+        return self._view.write_number
+
+    def _buried(self, state: State, slots: NDArray[np.int64]) -> State:
+        write = state.write + 1
+        state.arrays.died[slots] = write
+        stale = state.stale + int(np.count_nonzero(slots < state.folded))
+        return state._replace(write=write, alive=state.alive - len(slots), stale=stale)
+
+    def _publish(self, state: State) -> None:
+        self._view = View(state)
+
+
+def _written(
+    ids: Ids, vectors: NDArray[np.float32], attributes: Values | None, schema: Schema
+) -> tuple[Ids, NDArray[np.float32], Values]:
+    if len(ids) != len(vectors):
+        raise InputError(f"expected one vector an id, got {len(vectors)} for {len(ids)} ids")
+    values = checked(attributes, schema, len(ids))
+    kept = distinct(ids)
+    if kept is None:
+        return ids, vectors, values
+    chosen = {name: [column[at] for at in kept.tolist()] for name, column in values.items()}
+    return ids[kept], vectors[kept], chosen
+
+
+def _queries(
+    queries: ArrayLike | None, dim: int, config: IndexConfig
+) -> NDArray[np.float32] | None:
+    return None if queries is None else as_vectors(queries, dim, config.metric, "queries")
+
+
+def _silent(step: str) -> None:
+    return None

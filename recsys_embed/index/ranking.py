@@ -1,0 +1,93 @@
+"""Choosing the best among scored slots."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys_embed.index.engines.protocol import Floats, Hits, Slots
+
+
+def best(hits: Hits, k: int) -> Hits:
+    """Gives the k best of each query, best first; of equal scores, the ones that stand first.
+
+    Args:
+        hits: in any order, (Q, M); scores of -inf stand for nothing.
+        k: at least 1; fewer columns come back if there are fewer than k.
+
+    Example:
+        >>> best(Hits(np.array([[5, 6, 7]]), np.array([[1.0, 3.0, 2.0]], np.float32)), 2).slots
+        array([[6, 7]])
+    """
+    slots, scores = hits
+    if scores.shape[1] > 4 * k:
+        chosen = np.argpartition(scores, -k, axis=1)[:, -k:]
+        chosen.sort(axis=1)
+        slots, scores = _at(slots, chosen), _at(scores, chosen)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return Hits(_at(slots, order), _at(scores, order))
+
+
+def joined(first: Hits, second: Hits, k: int) -> Hits:
+    """Gives the k best of two answers to the same queries, which have no slot in common."""
+    return best(beside(first, second), k)
+
+
+def beside(first: Hits, second: Hits) -> Hits:
+    """Puts the hits of the same queries side by side."""
+    slots = np.concatenate([first.slots, second.slots], 1)
+    return Hits(slots, np.concatenate([first.scores, second.scores], 1))
+
+
+def without(hits: Hits, unwanted: NDArray[np.bool_], k: int) -> Hits:
+    """Gives the k best that are wanted; `hits` are best first."""
+    slots = np.where(unwanted, -1, hits.slots)
+    scores = np.where(unwanted, np.float32(-np.inf), hits.scores)
+    return best(Hits(slots, scores), k)
+
+
+def rescored(hits: Hits, queries: Floats, vectors: Floats, k: int) -> Hits:
+    """Gives the k best by inner products of the full vectors (capacity, D), by slot."""
+    slots = hits.slots
+    candidates = vectors.take(np.maximum(slots, 0), axis=0)  # what -1 took is masked below
+    scores = np.matmul(candidates, queries[:, :, None])[:, :, 0]
+    scores[slots < 0] = -np.inf
+    return best(Hits(slots, scores), k)
+
+
+def gathered(
+    slots: Slots, vectors: Floats, queries: Floats, k: int, block_bytes: int = 1 << 24
+) -> Hits:
+    """Scores the vectors at some slots, all of them, for every query.
+
+    Args:
+        slots: int64 (m,).
+        vectors: float32 (capacity, D), by slot.
+        queries: float32 (Q, D).
+        k: at least 1.
+        block_bytes: of vectors and scores that are held at once.
+    """
+    rows = max(k, block_bytes // (4 * (vectors.shape[1] + len(queries))))
+    found = nothing(len(queries), 0)
+    for start in range(0, len(slots), rows):
+        part = slots[start : start + rows]
+        scores = queries @ vectors.take(part, axis=0).T
+        found = joined(found, Hits(np.broadcast_to(part, scores.shape), scores), k)
+    return found
+
+
+def nothing(queries: int, k: int) -> Hits:
+    """Gives an answer without hits, (queries, k)."""
+    return Hits(np.full((queries, k), -1), np.full((queries, k), -np.inf, np.float32))
+
+
+def widened(hits: Hits, k: int) -> Hits:
+    """Gives the same hits in k columns."""
+    missing = k - hits.slots.shape[1]
+    if missing <= 0:
+        return hits
+    return beside(hits, nothing(len(hits.slots), missing))
+
+
+def _at(values: NDArray[Any], order: NDArray[np.int64]) -> NDArray[Any]:
+    return np.take_along_axis(values, order, axis=1)
