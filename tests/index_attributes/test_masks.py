@@ -47,6 +47,15 @@ def test_the_least_recently_asked_masks_go_first() -> None:
     assert len(asked) == 4  # a, b, c, and b again: "a" was asked in between and stayed
 
 
+def test_a_mask_that_grows_counts_once() -> None:
+    masks, asked = Masks(most_bytes=1200), []
+    masks.get("small", 16, odd(asked))
+    for size in range(16, 1000, 8):
+        masks.get("growing", size, odd([]))
+    masks.get("small", 16, odd(asked))
+    assert asked == [(0, 16)]
+
+
 def test_a_mask_beyond_the_bound_is_right_and_not_kept() -> None:
     masks, asked = Masks(most_bytes=10), []
     for _ in range(2):

@@ -126,6 +126,7 @@ def test_contradictions_are_refused_with_what_contradicts(json: Any, sentence: s
         {"and": [{"not": FR}, {"not": DE}]},
         {"and": [{"not": sold(eq=True)}, {"not": sold(eq=False)}]},  # an item may lack it
         {"and": [{"field": "country", "exists": False}, {"not": FR}]},
+        {"and": [topics(**{"in": ["a", "b"]}), {"not": topics(eq="b")}]},
         price(gte=1, lte=1),
         {"and": [price(gte=1, lte=2), {"not": price(eq=1)}]},
         {"not": price(gt=10, lt=5)},  # holds for all, and the condition in it is not asked to hold

@@ -60,9 +60,7 @@ class Masks:
             if now >= size:
                 return kept
             self._bytes -= kept.nbytes
-            if now > known:  # another thread added some of these slots meanwhile
-                mask, known, more = kept, now, more[now - known :]
-            mask.write(known, more)
+            mask.write(known, more)  # what another thread put there meanwhile is the same
             self._kept[asked] = mask, size
             self._bytes += mask.nbytes
             self._evict()
