@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys_embed.index.config import Parameters
 from recsys_embed.retrieval.inputs import Features
 
 Ids = NDArray[np.int64]
@@ -67,16 +68,6 @@ class Diversity:
     caps: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Effort:
-    """How thoroughly to search; what is None stays as the index was tuned."""
-
-    exact: bool = False
-    nprobe: int | None = None
-    ef: int | None = None
-    rerank: int | None = None
-
-
 @dataclass(frozen=True, eq=False)
 class Ask:
     """A question for the K best items.
@@ -93,7 +84,7 @@ class Ask:
         diversity: none if None.
         combine: of several query vectors, the best score of each item, or so many items of each.
         quotas: items of each query vector; equal parts if None.
-        effort: of the search.
+        parameters: of the search; what is None stays as the index was tuned.
         relation: to the item asked by, as the index's description names it.
         wanted: what to give beside ids and scores.
     """
@@ -109,7 +100,7 @@ class Ask:
     diversity: Diversity | None = None
     combine: Combine = "max"
     quotas: Sequence[int] | None = None
-    effort: Effort = Effort()
+    parameters: Parameters = Parameters()
     relation: str | None = None
     wanted: frozenset[Wanted] = frozenset()
 

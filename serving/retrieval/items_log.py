@@ -1,0 +1,211 @@
+"""The log of items: what is said of them over HTTP, durable, in one order for all who follow."""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
+from uuid import NAMESPACE_URL, uuid5
+
+from recsys_embed.delta_log import DeltaLog, Head
+from recsys_embed.deltas import decode
+from recsys_embed.errors import (
+    ConfigError,
+    DeltaLogError,
+    ForeignLogError,
+    GapError,
+    LogNotFoundError,
+    LogUnavailableError,
+    RecsysEmbedError,
+)
+from serving.retrieval.spelling import Said, read, spell
+
+logger = logging.getLogger(__name__)
+# one chain for good: two servers that begin the log at once would else begin it one over the other
+LINEAGE = str(uuid5(NAMESPACE_URL, "recsys-embed:items"))
+WAIT_S, LONGEST_PAUSE_S = 2.0, 2.0
+AT_ONCE = 256
+
+
+class Done(NamedTuple):
+    """What came of something said: the entry that holds it, and what `apply` gave."""
+
+    number: int | None
+    missing: int
+
+
+class ItemsLog:
+    """Says things for good, and hears what others say, in a thread of its own.
+
+    Whatever waits together is written together, as one entry: one fsync for many writes. Any number
+    of servers may share the log; each takes it for one entry at a time.
+
+    Args:
+        log: where.
+        apply: does what was said; called for every entry in order, the own ones among them.
+        forget: undoes all that was done, where the log has begun anew.
+    """
+
+    def __init__(
+        self,
+        log: DeltaLog,
+        apply: Callable[[Said, int | None], int],
+        forget: Callable[[], None],
+    ) -> None:
+        self._log, self._apply, self._forget = log, apply, forget
+        self._waiting = queue.SimpleQueue[tuple[Said, Future[Done]]]()
+        self._stirred = threading.Event()
+        self._is_stopping = False
+        self._number = 0
+        self._thread = threading.Thread(target=self._run, name="items-log", daemon=True)
+
+    @property
+    def number(self) -> int:
+        """The last entry that was heard."""
+        return self._number
+
+    def replay(self) -> None:
+        """Hears all that was said before this process began, but follows no commands.
+
+        Raises:
+            ConfigError: if it is the log of something else.
+            DeltaLogError, DeltaError: if it cannot be read.
+        """
+        self._hear(is_past=True)
+
+    def start(self) -> None:
+        """Begins to follow."""
+        self._thread.start()
+
+    def say(self, said: Said) -> Done:
+        """Says something; when it returns, it is durable and done here.
+
+        Raises:
+            LogUnavailableError: if it cannot be written now; saying it again does no harm.
+            RecsysEmbedError: as `apply`; it is written then, and nobody can follow it.
+        """
+        if self._is_stopping:
+            raise LogUnavailableError("this server stops; say it to another")
+        done = Future[Done]()
+        self._waiting.put((said, done))
+        self._stirred.set()
+        return done.result()
+
+    def stop(self) -> None:
+        """Stops following, once what waits has been said."""
+        self._is_stopping = True
+        self._stirred.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._log.close()
+
+    def _run(self) -> None:
+        pause_s, reason = self._log.poll_s, ""
+        while not (self._is_stopping and self._waiting.empty()):
+            self._stirred.wait(pause_s)
+            self._stirred.clear()
+            taken = self._taken()
+            try:
+                self._hear()
+                self._write(taken)
+                pause_s, reason = self._log.poll_s, ""
+            except Exception as error:
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                if reason != (reason := f"{type(error).__name__}: {error}"):
+                    logger.warning("%s: %s", self._log, reason)
+                for _, done in taken:
+                    if not done.done():
+                        done.set_exception(_refusal(error))
+
+    def _taken(self) -> list[tuple[Said, "Future[Done]"]]:
+        taken = list[tuple[Said, Future[Done]]]()
+        while len(taken) < AT_ONCE and not self._waiting.empty():
+            taken.append(self._waiting.get())
+        return taken
+
+    def _hear(self, is_past: bool = False) -> None:
+        try:
+            head = self._log.head()
+        except LogNotFoundError:
+            if self._number:
+                self._begin_anew()
+            return
+        refuse_other(self._log, head)
+        if head.number < self._number:
+            self._begin_anew()
+        if head.number == self._number:
+            return
+        for entry in self._log.read(self._number, lineage=LINEAGE):
+            said = read(decode(entry.data))
+            for one in said:
+                if not (is_past and one.command):
+                    self._heard(one, entry.number)
+            self._number = entry.number
+
+    def _heard(self, said: Said, number: int) -> None:
+        try:
+            self._apply(said, number)
+        except (RecsysEmbedError, KeyError) as error:
+            logger.warning("%s: entry %d cannot be followed here: %r", self._log, number, error)
+
+    def _begin_anew(self) -> None:
+        logger.warning(
+            "%s ends before entry %d, which was read: begins anew", self._log, self._number
+        )
+        self._forget()
+        self._number = 0
+
+    def _write(self, taken: Sequence[tuple[Said, "Future[Done]"]]) -> None:
+        if not taken:
+            return
+        while True:
+            number = self._number + 1
+            data = spell([said for said, _ in taken], LINEAGE, number)
+            try:
+                with self._log.open_writer(LINEAGE, number=number - 1, wait_s=WAIT_S) as writer:
+                    writer.append(number, number - 1, data)
+                break
+            except (ForeignLogError, GapError):  # another has written meanwhile
+                self._hear()
+        self._number = number
+        for said, done in taken:
+            try:
+                done.set_result(Done(number, self._apply(said, number)))
+            except RecsysEmbedError as error:
+                done.set_exception(error)
+
+
+def check_log(log: DeltaLog) -> None:
+    """Looks whether a log can be one of items; one that nobody has begun can.
+
+    Raises:
+        ConfigError: if it is the log of something else, or cannot be reached.
+    """
+    try:
+        refuse_other(log, log.head())
+    except LogNotFoundError:
+        return
+    except DeltaLogError as error:
+        raise ConfigError(f"--items: {error}") from None
+
+
+def refuse_other(log: DeltaLog, head: Head) -> None:
+    """Refuses a log that is not one of items.
+
+    Raises:
+        ConfigError: naming its lineage.
+    """
+    if head.lineage != LINEAGE:
+        raise ConfigError(
+            f"--items: expected a log of items, found {log} of lineage {head.lineage}, which is"
+            " another's; name one of its own, which the first write begins"
+        )
+
+
+def _refusal(error: Exception) -> Exception:
+    if isinstance(error, LogUnavailableError):
+        return error
+    if isinstance(error, (DeltaLogError, OSError)):
+        return LogUnavailableError(f"the write could not be made durable; try again: {error}")
+    return error

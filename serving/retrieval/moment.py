@@ -1,0 +1,74 @@
+"""What one request sees: for every index its version, the towers that ask it, their tables."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from recsys_embed.retrieval.bridging import Bridging
+
+from recsys_embed.config import near
+from serving.lookup import LookupService
+from serving.retrieval.asked import Floats
+from serving.retrieval.bundle import Bundle, IndexParts
+from serving.retrieval.errors import UnknownIndexError, VersionMismatchError
+from serving.retrieval.version import Version
+
+
+class Serving(NamedTuple):
+    """An index in service; all of it fits together.
+
+    Args:
+        version: that is searched.
+        own: the service of its own tables, for queries that are items.
+        bundle, service: of the towers that make its queries, and the tables that they read.
+        bridge: from those towers to the version's, where they are not the same.
+        bridges: validated ones to the version, by the tower version that they come from.
+    """
+
+    version: Version
+    own: LookupService
+    bundle: Bundle
+    service: LookupService
+    bridge: Bridging | None
+    bridges: Mapping[str, Bridging]
+
+    @property
+    def parts(self) -> IndexParts:
+        """What belongs to the version."""
+        return self.version.generation.bundle.parts[self.version.index]
+
+    def carried(self, vectors: Floats, tower_version: str | None) -> tuple[Floats, bool]:
+        """Brings query vectors of a tower version to the index's, and says whether it had to.
+
+        Raises:
+            VersionMismatchError: if there is no validated bridge between the two.
+        """
+        if tower_version in (None, self.version.tower_version):
+            return vectors, False
+        bridge = self.bridges.get(str(tower_version))
+        if bridge is None:
+            raise VersionMismatchError(
+                f"index {self.version.index!r} holds vectors of tower version"
+                f" {self.version.tower_version!r}, the query is of {tower_version!r}; ask with a"
+                f" vector of {self.version.tower_version!r}, or with features"
+            )
+        return bridge.apply(vectors), True
+
+
+Moment = Mapping[str, Serving]
+
+
+def serving_of(moment: Moment, index: str | None) -> Serving:
+    """Finds an index by name; the only one if no name is given.
+
+    Raises:
+        UnknownIndexError: naming those there are.
+    """
+    if index is None:
+        if len(asked_by_users := [s for s in moment.values() if s.parts.told.user_tower]) == 1:
+            return asked_by_users[0]
+        if len(moment) == 1:
+            return next(iter(moment.values()))
+        raise UnknownIndexError(f"name one of the indexes: {', '.join(sorted(moment)) or 'none'}")
+    if index not in moment:
+        raise UnknownIndexError(f"there is no index {index!r}; {near(index, list(moment))}")
+    return moment[index]

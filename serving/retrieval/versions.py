@@ -1,0 +1,260 @@
+"""All versions of all indexes, and what happens to them: snapshots, deltas, words, commands."""
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from recsys_embed.retrieval.bridging import Bridging
+
+from recsys_embed.deltas import Delta
+from recsys_embed.errors import ConfigError, SnapshotError
+from recsys_embed.retrieval.description import read
+from serving.lookup import LookupService
+from serving.retrieval.asked import Ids
+from serving.retrieval.bundle import is_same, open_bundle
+from serving.retrieval.generation import Generation
+from serving.retrieval.kept import Kept
+from serving.retrieval.moment import Moment, Serving
+from serving.retrieval.spelling import Said
+from serving.retrieval.threads import step_back
+from serving.retrieval.version import Version, name_of
+from serving.retrieval.words import Words
+
+logger = logging.getLogger(__name__)
+
+
+class Versions:
+    """Keeps indexes in step with the tables and with what is said over HTTP.
+
+    Concurrency: any thread may call anything; what changes something waits for what does so
+    already, which takes as long as writing to the indexes. `moment` waits for nothing.
+
+    Args:
+        bridge_recall: the least validated recall by which a bridge may serve.
+
+    Attributes:
+        moment: what a request sees; every change puts a new one in its place.
+        refused: why what came last is not served; None if it is.
+    """
+
+    def __init__(self, bridge_recall: float) -> None:
+        self.moment: Moment = {}
+        self.refused: str | None = None
+        self._bridge_recall = bridge_recall
+        self._lock = threading.RLock()
+        self._builder = ThreadPoolExecutor(1, "index-builder", step_back)
+        self._newest: Generation | None = None
+        self._kept = dict[str, Kept]()
+        self._words = dict[str, Words]()
+        self._built = 0  # names versions where no log numbers the commands
+
+    def words(self, index: str) -> Words:
+        """Gives what was said of an index's items over HTTP, as of now."""
+        with self._lock:
+            return dict(self._words.get(index, {}))
+
+    def kept(self, index: str) -> Kept:
+        """Gives the versions of an index that there is."""
+        return self._kept[index]
+
+    def heed(self, service: LookupService, deltas: Sequence[Delta] = ()) -> None:
+        """Takes in tables that are going to be served: those after some deltas, or a snapshot's.
+
+        Args:
+            service: of the tables, with the snapshot beneath.
+            deltas: on top of the tables before; all behind the snapshot that bring arrays, where
+                it is another one than before.
+
+        Raises:
+            ConfigError, SnapshotError: if they are the first, and cannot be served.
+        """
+        with self._lock:
+            newest = self._newest
+            if newest is None:
+                self._begin(service, deltas)
+            elif newest.snapshot is service.snapshot:
+                self._write(newest, newest.go_on(service, deltas))
+            elif _is_of(newest, service):
+                assert service.snapshot is not None
+                self._write(newest, newest.begin_anew(service.snapshot, service, deltas))
+                self.refused = None
+            else:
+                self._succeed(service, deltas)
+            self._publish()
+
+    def _begin(self, service: LookupService, deltas: Sequence[Delta]) -> None:
+        generation = self._generation(service, deltas)
+        for name, version in self._first_versions(generation).items():
+            self._kept[name] = Kept(name)
+            version.take(version.make(self._words.get(name, {})), {})
+            self._kept[name].activate(version)
+        self._newest = generation
+
+    def _generation(self, service: LookupService, deltas: Sequence[Delta]) -> Generation:
+        assert service.snapshot is not None, "tables of no snapshot"
+        bundle = open_bundle(service.snapshot, service.tables)
+        if bundle is None:
+            raise SnapshotError(f"{service.snapshot.path} says nothing about retrieval any more")
+        generation = Generation(bundle, service.snapshot, service)
+        for name in bundle.parts:
+            generation.learn(name, deltas)
+        return generation
+
+    def _first_versions(self, generation: Generation) -> dict[str, Version]:
+        return {
+            name: Version(name, name_of(name, generation, 0), generation, is_wanted=True)
+            for name in generation.bundle.parts
+        }
+
+    def _succeed(self, service: LookupService, deltas: Sequence[Delta]) -> None:
+        """Begins to build what follows on the towers that serve; until then they go on."""
+        try:
+            generation = self._generation(service, deltas)
+        except (ConfigError, SnapshotError) as error:
+            if str(error) != self.refused:
+                logger.warning("retrieval goes on as before: %s", error)
+            self.refused = str(error)
+            return
+        versions = self._first_versions(generation)
+        for name, version in versions.items():
+            kept = self._kept.setdefault(name, Kept(name))
+            if kept.coming is not None:
+                kept.drop(kept.coming)
+            kept.expect(version)
+        self._newest, self.refused = generation, None
+        self._builder.submit(self._build, list(versions.values()))
+
+    def _build(self, versions: Sequence[Version]) -> None:
+        """Builds versions, then has those that are wanted serve, all at once; in a thread."""
+        try:
+            made = [version.make(self.words(version.index)) for version in versions]
+        except Exception as error:
+            logger.exception("%s cannot be built", versions[0].name)
+            with self._lock:
+                self.refused = f"{versions[0].name} cannot be built: {error}"
+                for version in versions:
+                    self._kept[version.index].drop(version)
+                self._publish()
+            return
+        with self._lock:
+            is_late = any(self._kept[one.index].coming is not one for one in versions)
+            for version, live in zip(versions, made, strict=True):
+                if is_late:
+                    live.close()
+                    continue
+                version.take(live, self._words.get(version.index, {}))
+                if version.is_wanted:
+                    self._kept[version.index].activate(version)
+            self._publish()
+
+    def apply(self, said: Said, number: int | None) -> int:
+        """Does what was said of an index; gives how many of the items were not there before.
+
+        Args:
+            number: of the entry of the log that says it, if there is one.
+
+        Raises:
+            BuildingError, UnknownVersionError, NothingToRollBackError: for a command that cannot be
+                followed.
+        """
+        with self._lock:
+            if said.command:
+                self._command(said, number)
+                return 0
+            words = self._words.setdefault(said.index, {})
+            ids = np.fromiter(said.words, np.int64, len(said.words))
+            kept = self._kept.get(said.index)
+            there = 0
+            if kept is not None and kept.active is not None:
+                there = int(np.count_nonzero(kept.active.live.vectors_of(ids)[1]))
+            words.update(said.words)
+            for version in kept or ():
+                version.write(ids, words)
+            return len(ids) - there
+
+    def forget(self) -> None:
+        """Forgets all words, since the log that they were in has begun anew."""
+        with self._lock:
+            words, self._words = self._words, {}
+            for name, before in words.items():
+                ids = np.fromiter(before, np.int64, len(before))
+                for version in self._kept.get(name, ()):
+                    version.write(ids, {})
+
+    def _command(self, said: Said, number: int | None) -> None:
+        kept = self._kept[said.index]
+        if said.command == "rebuild":
+            assert kept.active is not None  # as it answers
+            generation = kept.active.generation
+            self._built += 1
+            name = name_of(said.index, generation, self._built if number is None else number)
+            version = Version(said.index, name, generation)
+            kept.expect(version)
+            self._builder.submit(self._build, [version])
+        elif said.command == "activate":
+            self._activate(kept, said.version)
+        else:
+            kept.activate(kept.check_rollback())
+        self._publish()
+
+    def _activate(self, kept: Kept, name: str) -> None:
+        coming = kept.coming
+        if coming is not None and coming.name == name and not coming.is_built:
+            coming.is_wanted = True  # another worker had built its own when it was asked
+        else:
+            kept.activate(kept.check(name))
+
+    def _write(self, generation: Generation, changed: Mapping[str, Ids]) -> None:
+        for name, ids in changed.items():
+            for version in self._kept.get(name, ()) if len(ids) else ():
+                if version.generation is generation:
+                    version.write(ids, self._words.get(name, {}))
+
+    def _publish(self) -> None:
+        self.moment = {
+            name: self._serving(name, kept.active)
+            for name, kept in self._kept.items()
+            if kept.active is not None
+        }
+
+    def _serving(self, name: str, version: Version) -> Serving:
+        own, newest, kept = version.generation, self._newest, self._kept[name]
+        bridges = self._bridges(name, version)
+        is_waiting = kept.coming is not None and kept.coming.generation is newest is not own
+        if is_waiting and newest is not None and newest.bundle.tower_version in bridges:
+            bridge = bridges[newest.bundle.tower_version]
+            return Serving(version, own.service, newest.bundle, newest.service, bridge, bridges)
+        return Serving(version, own.service, own.bundle, own.service, None, bridges)
+
+    def _bridges(self, name: str, version: Version) -> dict[str, Bridging]:
+        generations = [one.generation for one in self._kept[name]]
+        return {
+            generation.bundle.tower_version: generation.bundle.parts[name].bridges[bridge.to]
+            for generation in generations
+            if name in generation.bundle.parts
+            for bridge in generation.bundle.parts[name].told.bridges
+            if bridge.to == version.tower_version and bridge.recall >= self._bridge_recall
+        }
+
+    def wait(self) -> None:
+        """Waits for what is being built, as seen from now."""
+        self._builder.submit(lambda: None).result()
+
+    def close(self) -> None:
+        """Ends all that goes on in the background."""
+        self._builder.shutdown(cancel_futures=True)
+        for kept in self._kept.values():
+            for version in kept:
+                version.close()
+
+
+def _is_of(newest: Generation, service: LookupService) -> bool:
+    """Tells whether a snapshot brings the very towers and indexes of a generation."""
+    snapshot, told = service.snapshot, newest.bundle.told
+    assert snapshot is not None
+    try:
+        return read(snapshot.extra) == told and is_same(told, newest.snapshot.dense, snapshot.dense)
+    except ConfigError:
+        return False
