@@ -48,6 +48,7 @@ class LookupService:
         version: names the moment; no two have the same.
         created: when it was, in seconds since the epoch.
         reverse: what was found out about the tables' row maps, kept from one moment to the next.
+        snapshot: that lies beneath, for what it brings besides; None if nothing is known of it.
     """
 
     def __init__(
@@ -56,15 +57,17 @@ class LookupService:
         version: str,
         created: float,
         reverse: ReverseIndexes | None = None,
+        snapshot: Snapshot | None = None,
     ) -> None:
         self.tables, self.version, self.created = tables, version, created
+        self.snapshot = snapshot
         self._reverse = reverse or ReverseIndexes()
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
         """Answers from a snapshot."""
         created = datetime.fromisoformat(snapshot.manifest["created"]).timestamp()
-        return cls(snapshot.tables, snapshot.version_id, created)
+        return cls(snapshot.tables, snapshot.version_id, created, snapshot=snapshot)
 
     @classmethod
     def open(cls, path: Path, *, verify: bool = True) -> Self:
@@ -90,7 +93,7 @@ class LookupService:
 
     def later(self, tables: Mapping[str, ReadableTable], version: str, created: float) -> Self:
         """Gives the service of the same tables, with the same row maps, at a later moment."""
-        return type(self)(tables, version, created, self._reverse)
+        return type(self)(tables, version, created, self._reverse, self.snapshot)
 
     def table(self, name: str) -> ReadableTable:
         """Finds a table by name.

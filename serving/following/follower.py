@@ -9,7 +9,7 @@ from time import time
 from recsys_embed.delta_log import DeltaLog
 from recsys_embed.errors import RecsysEmbedError, SnapshotError
 from serving.following.standing import Standing
-from serving.following.steps import Steps
+from serving.following.steps import Heed, Steps, heed_nothing
 from serving.lookup import LookupService
 
 logger = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ class Follower:
         serve: takes the next service to answer from.
         folder: where the trainer's snapshots are if they are not where it wrote them. If the log
             cannot be had at the start, the newest in it is served.
+        heed: takes each next service before `serve` does, with the deltas that lead to it; where it
+            stands on another snapshot than the one before, with those behind it that bring arrays.
     """
 
     def __init__(
@@ -35,8 +37,9 @@ class Follower:
         replica: str,
         serve: Callable[[LookupService], None],
         folder: Path | None = None,
+        heed: Heed = heed_nothing,
     ) -> None:
-        self._steps = Steps(log, replica, serve, folder)
+        self._steps = Steps(log, replica, serve, folder, heed)
         self._log = str(log)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)

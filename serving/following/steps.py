@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys_embed.delta_log import DeltaLog, Entry, Head
+from recsys_embed.deltas import Delta
 from recsys_embed.errors import DeltaError, DeltaLogError, ForeignLogError, TrimmedError
 from recsys_embed.layers import LayeredTables
 from recsys_embed.snapshot import open_snapshot
@@ -18,12 +19,18 @@ from serving.lookup import LookupService
 logger = logging.getLogger(__name__)
 WAIT_S = 0.25
 
+Heed = Callable[[LookupService, Sequence[Delta]], None]
+
+
+def heed_nothing(service: LookupService, deltas: Sequence[Delta]) -> None:
+    """Heeds nothing."""
+
 
 class Steps:
     """Takes a service along a log; in one thread. What keeps it from going on, it raises.
 
     Args:
-        log, replica, serve, folder: as of `Follower`.
+        log, replica, serve, folder, heed: as of `Follower`.
     """
 
     def __init__(
@@ -32,9 +39,10 @@ class Steps:
         replica: str,
         serve: Callable[[LookupService], None],
         folder: Path | None,
+        heed: Heed = heed_nothing,
     ) -> None:
         self.standing = Standing(str(log), replica)
-        self._log, self._serve, self._folder = log, serve, folder
+        self._log, self._serve, self._folder, self._heed = log, serve, folder, heed
         self._tables: LayeredTables | None = None
         self._service: LookupService | None = None
         self._acknowledged = ("", -1)
@@ -101,12 +109,14 @@ class Steps:
 
     def _catch_up(self, tables: LayeredTables) -> None:
         """Applies what follows on a snapshot, then serves it, unless what is served is newer."""
-        ours, failure, count = self._tables, None, 0
+        ours, failure, count, arrays = self._tables, None, 0, list[Delta]()
         newest = ours.number if ours is not None and ours.lineage == tables.lineage else -1
         try:
             while entries := waiting(self._log, tables.number, tables.lineage, 0.0):
                 for entry in entries:
-                    tables = tables.after([decoded(entry)])
+                    delta = decoded(entry)
+                    tables = tables.after([delta])
+                    arrays += [replace(delta, tables={})] if delta.dense else []
                     count += entry.number > newest
                 while merging := tables.merging():
                     tables = merging()(tables)
@@ -114,7 +124,7 @@ class Steps:
             failure = error
         if tables.number >= newest:
             self.stand(applied=self.standing.applied + count)
-            self._put(tables)
+            self._put(tables, arrays)
         if failure is not None:
             raise failure
 
@@ -132,7 +142,8 @@ class Steps:
     def _apply(self, tables: LayeredTables, entries: Sequence[Entry]) -> None:
         """Applies entries together; if that cannot be, those before the first that cannot."""
         try:
-            later = tables.after([decoded(entry) for entry in entries])
+            deltas = [decoded(entry) for entry in entries]
+            later = tables.after(deltas)
         except DeltaError:
             if len(entries) == 1:
                 raise
@@ -141,7 +152,7 @@ class Steps:
                 self._apply(self._tables, [entry])
             return
         self.stand(applied=self.standing.applied + len(entries))
-        self._put(later)
+        self._put(later, deltas)
 
     def _keep_up(self, head: Head) -> None:
         """Fetches what was done beside the following, and has the next thing done."""
@@ -157,14 +168,16 @@ class Steps:
             self._put(merged)
         self._upkeep.begin(merged, head)
 
-    def _put(self, tables: LayeredTables) -> None:
-        """Serves tables from now on."""
+    def _put(self, tables: LayeredTables, deltas: Sequence[Delta] = ()) -> None:
+        """Serves tables from now on, once those deltas are heeded that lead to them."""
         version = f"{tables.lineage}:{tables.number}"
         ours, service = self._tables, self._service
         if ours is not None and service is not None and ours.snapshot is tables.snapshot:
             service = service.later(tables.tables, version, tables.created_s)
         else:
-            service = LookupService(tables.tables, version, tables.created_s)
+            snapshot = tables.snapshot
+            service = LookupService(tables.tables, version, tables.created_s, snapshot=snapshot)
+        self._heed(service, deltas)
         self._tables, self._service = tables, service
         self._serve(service)
         self.stand(

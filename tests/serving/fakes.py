@@ -48,6 +48,7 @@ class FakeSnapshot:
     manifest: dict[str, Any] = field(
         default_factory=lambda: {"created": "2026-01-02T03:04:05+00:00"}
     )
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def table_of(name: str, dim: int, ids: list[int], seed: int = 0) -> FakeTable:
