@@ -19,7 +19,8 @@ from uvicorn.supervisors import Multiprocess
 
 from recsys_embed.delta_log import open_log
 from recsys_embed.errors import ConfigError, InputError, SnapshotError
-from recsys_embed.snapshot import open_snapshot
+from recsys_embed.retrieval.description import EXTRA
+from recsys_embed.snapshot import Snapshot, open_snapshot
 from serving.app import create_app
 from serving.lookup import LookupService
 from serving.settings import Settings
@@ -49,13 +50,30 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _checked(settings: Settings) -> tuple[Settings, str]:
     """Checks what is to be served, as far as it is there already, and names it."""
+    if settings.items is not None:
+        _check_items(settings.items)
     if settings.follow is not None:
         with contextlib.closing(open_log(settings.follow)) as log:
             return settings, f"what follows {log}"
     assert settings.snapshot is not None  # as the settings were checked
     found = open_snapshot(settings.snapshot, verify=True)
+    if EXTRA in found.extra:
+        _check_retrieval(found)
     # all workers serve the snapshot that was checked, also one started after a newer save
     return settings.model_copy(update={"snapshot": found.path}), f"snapshot {found.version_id}"
+
+
+def _check_items(where: str) -> None:
+    from serving.retrieval.items_log import check_log
+
+    with contextlib.closing(open_log(where)) as log:
+        check_log(log)
+
+
+def _check_retrieval(snapshot: Snapshot) -> None:
+    from serving.retrieval.bundle import open_bundle  # onnxruntime follows
+
+    open_bundle(snapshot, snapshot.tables)
 
 
 def _listen(settings: Settings) -> socket.socket:
