@@ -17,6 +17,7 @@ from serving.following import Follower
 from serving.lean import LeanAPI, LeanRoute
 from serving.lookup import LookupService
 from serving.metrics import Metrics
+from serving.retrieval_http.paths import retrieval_routes
 from serving.settings import Settings
 from serving.state import State
 from serving.tally import PUBLISH_EVERY_S
@@ -30,6 +31,7 @@ def route_list() -> list[BaseRoute]:
     return [
         LeanRoute("/v1/tables/{table}/lookup", routes.lookup_table, **docs.LOOKUP_TABLE),
         LeanRoute("/v1/lookup", routes.lookup_tables, **docs.LOOKUP_TABLES),
+        *retrieval_routes(),
         LeanRoute("/v1/tables", routes.tables, **docs.told(503)),
         LeanRoute("/v1/tables/{table}", routes.table, **docs.told(404, 503)),
         LeanRoute("/v1/tables/{table}/items", routes.items, **docs.ITEMS),
@@ -77,13 +79,15 @@ def create_app(
     async def lifespan(app: LeanAPI) -> AsyncIterator[None]:
         if state.follower is None:
             assert settings.snapshot is not None, "neither a snapshot nor a log"
-            state.service = await run_in_threadpool(open_service, settings.snapshot)
+            await run_in_threadpool(
+                state.begin, await run_in_threadpool(open_service, settings.snapshot)
+            )
             yield
         else:
             async with following(state.follower, state.metrics):
                 yield
-        state.service = None
         state.metrics.publish()
+        await run_in_threadpool(state.end)
 
     return LeanAPI(
         state,

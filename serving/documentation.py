@@ -3,8 +3,9 @@
 from typing import Any
 
 from serving import responses, schemas
-from serving.errors import HTTP_KINDS, INTERNAL, KINDS, MEDIA_TYPE
+from serving.errors import MEDIA_TYPE
 from serving.formats import JSON, ONE_TABLE, RAW, SEVERAL_TABLES, Format
+from serving.kinds import HTTP_KINDS, INTERNAL, OF_ALL, OF_TABLES, Kinds
 from serving.parameters import LIMIT, POLICIES
 
 REF = "#/components/schemas/{model}"
@@ -65,9 +66,9 @@ RAW_HEADERS = {
 }
 
 
-def problems(*statuses: int) -> Responses:
+def problems(*statuses: int, of: Kinds = OF_TABLES) -> Responses:
     """Documents the problems with these statuses, each with the codes it may carry."""
-    kinds = [*KINDS.values(), *HTTP_KINDS.values(), INTERNAL]
+    kinds = [*OF_ALL.values(), *of.values(), *HTTP_KINDS.values(), INTERNAL]
     content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}}
     return {
         status: {
@@ -81,9 +82,10 @@ def problems(*statuses: int) -> Responses:
     }
 
 
-def told(*statuses: int) -> dict[str, Any]:
+def told(*statuses: int, of: Kinds = OF_TABLES) -> dict[str, Any]:
     """Documents a plain GET route: its own answer's headers, and problems with these statuses."""
-    return {"methods": ["GET"], "responses": {200: {"headers": TAGS}, **problems(*statuses, 500)}}
+    refused = problems(*statuses, 500, of=of)
+    return {"methods": ["GET"], "responses": {200: {"headers": TAGS}, **refused}}
 
 
 def _lookup(

@@ -39,7 +39,8 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] += tags
+                said = {name for name, _ in message["headers"]}
+                message["headers"] += [tag for tag in tags if tag[0] not in said]
             await send(message)
 
         metrics = self.state.metrics
@@ -59,7 +60,7 @@ class Edge:
             await (response or bug(Request(scope)))(scope, receive, tagged_send)
         finally:
             route = scope.get("route")
-            path = route.path if route else "none"
+            path = route.path_format if route else "none"
             metrics.answered(path, status or CLIENT_GONE, perf_counter() - started)
 
 

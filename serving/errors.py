@@ -1,53 +1,19 @@
-"""The one table from exception class to HTTP status, and problem details by RFC 9457."""
+"""Exceptions to problem details, by RFC 9457."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from recsys_embed.errors import InputError, RecsysEmbedError
-from serving.bodies import BodyTooLargeError, UnsupportedContentError
-from serving.formats import NotAcceptableError
-from serving.lookup import MissingIdsError, UnknownFeatureError, UnknownTableError
-from serving.queries import InvalidRequestError, MalformedBodyError, TooManyIdsError
-from serving.semantic_ids import NoSemanticIdsError
+from serving.kinds import HTTP_KINDS, INTERNAL, KINDS, Kind
+from serving.lookup import MissingIdsError
+from serving.queries import InvalidRequestError
 
 MEDIA_TYPE = "application/problem+json"
-
-
-class NotReadyError(RecsysEmbedError):
-    """The server has no snapshot yet, or no longer takes requests."""
-
-
-class Kind(NamedTuple):
-    status: int
-    code: str
-    title: str
-
-
-KINDS: dict[type[Exception], Kind] = {
-    MalformedBodyError: Kind(400, "malformed_body", "The body cannot be read"),
-    UnknownTableError: Kind(404, "unknown_table", "No such table"),
-    UnknownFeatureError: Kind(404, "unknown_feature", "No such feature"),
-    MissingIdsError: Kind(404, "missing_ids", "Ids without a row"),
-    NotAcceptableError: Kind(406, "not_acceptable", "No acceptable format"),
-    BodyTooLargeError: Kind(413, "body_too_large", "Body too large"),
-    TooManyIdsError: Kind(413, "too_many_ids", "Too many ids"),
-    UnsupportedContentError: Kind(415, "unsupported_content", "Unsupported content"),
-    NoSemanticIdsError: Kind(422, "no_semantic_ids", "The table has no semantic IDs"),
-    InvalidRequestError: Kind(422, "invalid_request", "Invalid request"),
-    InputError: Kind(422, "invalid_request", "Invalid request"),
-    NotReadyError: Kind(503, "not_ready", "Not ready"),
-}
-HTTP_KINDS = {
-    404: Kind(404, "not_found", "No such route"),
-    405: Kind(405, "method_not_allowed", "Method not allowed"),
-}
-INTERNAL = Kind(500, "internal", "Internal error")
 
 
 def refusal(request: Request, error: Exception) -> Response | None:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving.documentation import ANSWERS, MODELS, REF
 from serving.edge import Edge
 from serving.formats import JSON
+from serving.retrieval_http import documentation as retrieval
 from serving.state import State
 
 
@@ -27,7 +28,7 @@ class LeanRoute(APIRoute):
             await super().handle(scope, receive, send)  # raises 405
         answer = await self.endpoint(Request(scope, receive), **scope["path_params"])
         if isinstance(answer, BaseModel):
-            answer = Response(answer.model_dump_json(), media_type=JSON)
+            answer = Response(answer.model_dump_json(), self.status_code or 200, media_type=JSON)
         await answer(scope, receive, send)
 
 
@@ -49,10 +50,12 @@ class LeanAPI(FastAPI):
         """The document, with the models that routes read their bodies by."""
         if self.openapi_schema is None:
             document = super().openapi()
-            modes: Any = [(model, "validation") for model in MODELS]
-            modes += [(model, "serialization") for model in ANSWERS]
+            modes: Any = [(model, "validation") for model in (*MODELS, *retrieval.MODELS)]
+            modes += [(model, "serialization") for model in (*ANSWERS, *retrieval.ANSWERS)]
             _, extra = models_json_schema(modes, ref_template=REF)
-            document["components"]["schemas"].update(extra["$defs"])
+            schemas = document["components"]["schemas"]
+            schemas.update(extra["$defs"])
+            retrieval.limit(schemas, self.serving.settings)
             _forget_validation_of_fastapi(document)
         return super().openapi()
 

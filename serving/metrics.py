@@ -1,6 +1,6 @@
 """What is counted, under which name; one scrape covers all workers of a server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, repeat
 from pathlib import Path
 from time import time
@@ -21,6 +21,8 @@ from prometheus_client.utils import floatToGoString
 from serving.asked import Answer
 from serving.following.standing import Standing
 from serving.lookup import LookupService
+from serving.retrieval.asked import Candidates, IndexInfo
+from serving.retrieval_http import metrics as retrieval
 from serving.tally import Rows, Tally
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -36,11 +38,13 @@ class Histogram(NamedTuple):
 COUNTERS = {
     "recsys_request": ("requests answered", ("route", "status")),
     "recsys_lookup_status": ("ids looked up", ("table", "status")),
+    **retrieval.COUNTERS,
 }
 HISTOGRAMS = {
     "recsys_request_seconds": Histogram("time to the answer", ("route",), SECONDS),
     "recsys_store_read_seconds": Histogram("time to read rows", ("tier",), SECONDS),
     "recsys_lookup_ids": Histogram("ids a request asks for", (), IDS),
+    **{name: Histogram(text, ("index",), SECONDS) for name, text in retrieval.SECONDS.items()},
 }
 INFLIGHT = "recsys_inflight"
 
@@ -67,7 +71,11 @@ FOLLOWED = {
         "times begun anew from a snapshot", lambda s: s.resyncs, True
     ),
 }
-GAUGES = [INFLIGHT, *(name for name, family in FOLLOWED.items() if not family.is_counter)]
+GAUGES = [
+    INFLIGHT,
+    *retrieval.DYING,
+    *(name for name, family in FOLLOWED.items() if not family.is_counter),
+]
 
 
 class Metrics(Collector):
@@ -77,6 +85,7 @@ class Metrics(Collector):
         service: gives what is in service now.
         folder: where the workers of one server share their counts; None for a single one.
         standing: gives where the follower stands now, if there is one.
+        indexes: tells how the indexes stand now.
     """
 
     def __init__(
@@ -84,8 +93,9 @@ class Metrics(Collector):
         service: Callable[[], LookupService | None],
         folder: Path | None = None,
         standing: Callable[[], Standing | None] = lambda: None,
+        indexes: Callable[[], Sequence[IndexInfo]] = tuple,
     ) -> None:
-        self._service, self._standing = service, standing
+        self._service, self._standing, self._indexes = service, standing, indexes
         self._tally = Tally(folder)
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -116,9 +126,14 @@ class Metrics(Collector):
                 missing = answer.found.size - found
                 self._tally.add(("recsys_lookup_status", answer.table, "missing"), missing)
 
+    def searched(self, found: list[Candidates]) -> None:
+        """Counts the candidates of one request, and the time they took."""
+        retrieval.count(self._tally, found, SECONDS)
+
     def publish(self) -> None:
         """Leaves the counts to the siblings, for good."""
         self._note_standing()
+        retrieval.note(self._tally, self._indexes())
         self._tally.publish()
 
     def exposition(self) -> bytes:
@@ -126,7 +141,9 @@ class Metrics(Collector):
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
+        indexes = self._indexes()
         self._note_standing()
+        retrieval.note(self._tally, indexes)
         rows = self._tally.total(GAUGES)
         for name, (text, labels) in COUNTERS.items():
             counter = CounterMetricFamily(name, text, labels=labels)
@@ -139,6 +156,8 @@ class Metrics(Collector):
         if self._standing() is not None:
             yield from map(_followed, FOLLOWED, FOLLOWED.values(), repeat(rows))
         yield from self._facts()
+        if indexes:
+            yield from retrieval.collect(rows, indexes)
 
     def _note_standing(self) -> None:
         if (standing := self._standing()) is not None:

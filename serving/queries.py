@@ -33,6 +33,10 @@ class TooManyIdsError(RecsysEmbedError):
     """A request for more ids than the server's `max_ids`."""
 
 
+class TooManyError(RecsysEmbedError):
+    """A request of more searches, vectors or items than the server takes at once."""
+
+
 class Defaults(NamedTuple):
     """What holds where the body does not say; None: the policy "initial", the first feature."""
 
@@ -72,9 +76,9 @@ def query_of(table: str, request: LookupRequest, default: Defaults) -> Query | I
     missing = _missing_of(request, default.missing)
     feature = request.feature if "feature" in given else default.feature
     if "ids" in given:
-        return Query(table, _ids_of(request.ids), missing, request.ids, feature)
+        return Query(table, ids_of(request.ids), missing, request.ids, feature)
     if "decimal_ids" in given:
-        ids = _ids_of_decimals(request.decimal_ids)
+        ids = ids_of_decimals(request.decimal_ids)
         return Query(table, ids, missing, request.decimal_ids, feature)
     if "contents" in given:
         return ItemQuery(table, contents=request.contents, missing=missing, feature=feature)
@@ -114,11 +118,12 @@ def _missing_of(request: LookupRequest, default: Policy | None) -> Missing:
     return request.missing
 
 
-def _ids_of(asked: list[int | str]) -> NDArray[np.int64]:
+def ids_of(asked: Sequence[int | str]) -> NDArray[np.int64]:
+    """Gives integers as they are, and strings by their hash."""
     kinds = set(map(type, asked))
     if str not in kinds:
         return np.array(asked, np.int64)
-    values: list[Any] = asked
+    values: Any = asked
     if kinds == {str}:
         return hash_strings(values)
     strings = np.array([isinstance(value, str) for value in values])
@@ -128,10 +133,29 @@ def _ids_of(asked: list[int | str]) -> NDArray[np.int64]:
     return ids
 
 
-def _ids_of_decimals(asked: list[str]) -> NDArray[np.int64]:
+def ids_of_decimals(asked: Sequence[str], field: str = "decimal_ids") -> NDArray[np.int64]:
+    """Reads ids written as decimal strings.
+
+    Raises:
+        InvalidRequestError: for one outside int64, by its place in the field.
+    """
     try:
         return np.array([int(one) for one in asked], np.int64)
     except OverflowError:
-        position = next(p for p, one in enumerate(asked) if not -(2**63) <= int(one) < 2**63)
-        what = {"where": f"decimal_ids.{position}", "what": "expected an integer in [-2^63, 2^63)"}
-        raise InvalidRequestError(f"{what['where']}: {what['what']}", [what]) from None
+        return np.array([id_of_decimal(one, f"{field}.{p}") for p, one in enumerate(asked)])
+
+
+def id_of_decimal(asked: str, where: str) -> int:
+    """Reads one id written as a decimal string.
+
+    Raises:
+        InvalidRequestError: for one outside int64.
+    """
+    if -(2**63) <= (number := int(asked)) < 2**63:
+        return number
+    raise unfit(where, "expected an integer in [-2^63, 2^63)")
+
+
+def unfit(where: str, what: str) -> InvalidRequestError:
+    """Names a field that does not fit, and what was expected."""
+    return InvalidRequestError(f"{where}: {what}", [{"where": where, "what": what}])

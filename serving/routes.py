@@ -13,7 +13,6 @@ import recsys_embed
 from serving.asked import Answer, ItemQuery, Query
 from serving.bodies import UnsupportedContentError, content_of, header, read_body
 from serving.describing import following_info, table_info
-from serving.errors import NotReadyError
 from serving.formats import (
     JSON,
     ONE_TABLE,
@@ -23,6 +22,7 @@ from serving.formats import (
     encode_several,
     negotiate,
 )
+from serving.kinds import NotReadyError
 from serving.lookup import LookupService
 from serving.parameters import OF_ONE_TABLE, OF_SEVERAL_TABLES, defaults_of, under_of
 from serving.queries import check_count, parse, query_of, raw_query_of

@@ -13,7 +13,7 @@ FLOAT32_MAX = 3.4028234663852886e38
 RAW_IDS_EXAMPLE = [85123, "85123A", -(2**63)]
 
 
-class _SaysOnce:
+class SaysOnce:
     """Makes a union say one sentence for a wrong value, rather than one for each member."""
 
     def __init__(self, expected: str) -> None:
@@ -32,14 +32,14 @@ class _SaysOnce:
 
 RawId = Annotated[
     Annotated[int, Field(ge=-(2**63), lt=2**63)] | str,
-    _SaysOnce("an integer in [-2^63, 2^63) or a string"),
+    SaysOnce("an integer in [-2^63, 2^63) or a string"),
 ]
 DecimalId = Annotated[str, Field(pattern=r"^-?[0-9]{1,19}$")]
 Code = Annotated[int, Field(ge=0, lt=MAX_CODES)]
 Float32 = Annotated[float, Field(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
 MissingRule = Annotated[
     Policy | Annotated[list[Float32], Field(min_length=1)],
-    _SaysOnce("'initial', 'zeros', 'error' or a vector of finite float32 numbers"),
+    SaysOnce("'initial', 'zeros', 'error' or a vector of finite float32 numbers"),
 ]
 
 
