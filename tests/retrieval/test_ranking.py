@@ -10,7 +10,7 @@ from recsys_embed.errors import InputError
 from tests.reference.ranking import ranking
 from training.retrieval import ranking as module
 from training.retrieval.interactions import NO_PAIRS, Pairs
-from training.retrieval.ranking import rank
+from training.retrieval.ranking import hits_of, rank
 
 
 def pairs_of(mask: np.ndarray) -> Pairs:
@@ -63,3 +63,9 @@ def test_equals_come_in_an_order_that_their_numbers_do_not_tell() -> None:
 def test_more_places_than_items_are_refused() -> None:
     with pytest.raises(InputError, match=r"k must be in \[1, 3\]"):
         rank((torch.ones(2, 2), torch.ones(3, 2)), NO_PAIRS, NO_PAIRS, 4)
+
+
+def test_hits_are_of_the_user_s_own_pairs_and_each_pair_counts_once() -> None:
+    relevant = Pairs(np.array([0, 0, 2]), np.array([1, 1, 0]))
+    hits, number = hits_of(np.array([[1, 0], [-1, 1]]), np.array([0, 1]), relevant)
+    assert hits.tolist() == [[True, False], [False, False]] and number.tolist() == [1, 0]

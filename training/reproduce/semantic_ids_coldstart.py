@@ -21,7 +21,7 @@ from training.reproduce.coldstart_claims import claims_of
 from training.reproduce.coldstart_picture import draw_segments
 from training.reproduce.ctr import Clicks, merged, sizes
 from training.reproduce.experiment import Claim, Rows
-from training.reproduce.segments import segments
+from training.segments import segments
 from training.splits import Parts
 from training.step import predict
 

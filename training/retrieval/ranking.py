@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from recsys_embed.errors import InputError
@@ -28,7 +29,6 @@ class Ranking(NamedTuple):
     users: int
 
 
-@torch.no_grad()
 def rank(
     vectors: tuple[Tensor, Tensor],
     relevant: Pairs,
@@ -39,15 +39,38 @@ def rank(
 ) -> Ranking:
     """Ranks all items but the seen ones for each user, and counts the relevant among the best k.
 
-    Items of one score come in an order drawn by `seed`: ids that share all rows have one score,
-    and the numbers of items often say how popular they are, which no model should be credited for.
-
     Args:
         vectors: of all users (U, D) and all items (I, D).
         relevant: pairs to be found.
         seen: pairs that are never ranked.
         k: how many of the best count.
         users: int64, whom to look at; without, all that have relevant items.
+        seed: of the order of equals, see `best_items`.
+
+    Raises:
+        InputError: if k is not in [1, I].
+    """
+    present = np.unique(relevant.users)
+    chosen = present if users is None else np.intersect1d(users, present)
+    best = best_items(vectors, seen, chosen, k, seed)
+    figures = measures(*hits_of(best, chosen, relevant))
+    return Ranking(*(figures.sum(axis=1) / max(len(chosen), 1)).tolist(), users=len(chosen))
+
+
+@torch.no_grad()
+def best_items(
+    vectors: tuple[Tensor, Tensor], seen: Pairs, users: Int, k: int = 20, seed: int = 0
+) -> Int:
+    """Gives the k items of highest score for each user, best first, int64 (n, k).
+
+    Items of one score come in an order drawn by `seed`: ids that share all rows have one score,
+    and the numbers of items often say how popular they are, which no model should be credited for.
+
+    Args:
+        vectors: of all users (U, D) and all items (I, D).
+        seen: pairs that are not ranked before any other.
+        users: int64 (n,), ascending.
+        k: how many.
         seed: of the order of equals.
 
     Raises:
@@ -60,19 +83,26 @@ def rank(
     place = np.empty_like(order)
     place[order] = np.arange(num_items)
     items = vectors[1][torch.from_numpy(order)]
-    relevant, seen = (_by_user(Pairs(p.users, place[p.items])) for p in (relevant, seen))
-    present = np.unique(relevant.users)
-    chosen = present if users is None else np.intersect1d(users, present)
-    sums = np.zeros(3)
-    for start in range(0, len(chosen), BLOCK):
-        block = chosen[start : start + BLOCK]
+    seen = _by_user(Pairs(seen.users, place[seen.items]))
+    best = [np.empty((0, k), np.int64)]
+    for start in range(0, len(users), BLOCK):
+        block = users[start : start + BLOCK]
         scores = vectors[0][torch.from_numpy(block)] @ items.T
         scores[_cells(seen, block)] = -torch.inf
-        wanted = torch.zeros(scores.shape, dtype=torch.bool)
-        wanted[_cells(relevant, block)] = True
-        hits = wanted.gather(1, scores.topk(k).indices).numpy()
-        sums += np.sum(measures(hits, wanted.sum(1).numpy()), axis=1)
-    return Ranking(*(sums / max(len(chosen), 1)).tolist(), users=len(chosen))
+        best.append(order[scores.topk(k).indices.numpy()])
+    return np.concatenate(best)
+
+
+def hits_of(best: Int, users: Int, relevant: Pairs) -> tuple[NDArray[np.bool_], Int]:
+    """Tells which of the best items (n, k) of users (n,) are relevant, and how many are, (n,).
+
+    An item of -1 is none. A relevant pair that comes twice counts once.
+    """
+    cells = 1 + max(int(best.max(initial=0)), int(relevant.items.max(initial=0)))
+    wanted = np.unique(relevant.users * cells + relevant.items)
+    hits = np.isin(users[:, None] * cells + best, wanted) & (best >= 0)
+    counts = np.bincount(wanted // cells, minlength=int(users.max(initial=-1)) + 1)
+    return hits, counts[users]
 
 
 def measures(hits: np.ndarray, relevant: np.ndarray) -> np.ndarray:

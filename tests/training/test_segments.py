@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.reproduce.segments import SEGMENTS, segments
+from training.segments import SEGMENTS, segments
 
 ITEMS = st.lists(st.integers(0, 9), max_size=40)
 
