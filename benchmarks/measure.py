@@ -148,7 +148,8 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "packages": {
-            name: _version(name) for name in ("torch", "torchrec", "fbgemm-gpu-cpu", "numpy")
+            name: _version(name)
+            for name in ("torch", "torchrec", "fbgemm-gpu-cpu", "faiss-cpu", "numpy")
         },
         "commit": _commit(),
         "command": [Path(sys.argv[0]).stem, *sys.argv[1:]],
