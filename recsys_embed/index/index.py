@@ -1,6 +1,8 @@
 """The index: vectors by id, searched, written and maintained at once."""
 
+import itertools
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,14 +13,20 @@ from recsys_embed.arrays import as_ids
 from recsys_embed.errors import InputError
 from recsys_embed.index.arguments import as_vectors, distinct
 from recsys_embed.index.attributes import Columns, Schema, checked
-from recsys_embed.index.building import built
+from recsys_embed.index.building import built, has_fallen, retuned
 from recsys_embed.index.config import IndexConfig, Parameters
+from recsys_embed.index.folding import folded, with_folded
 from recsys_embed.index.found import Capabilities, Found, Stats
 from recsys_embed.index.items import Ids, Items
-from recsys_embed.index.planner import Where
+from recsys_embed.index.moment import Where
+from recsys_embed.index.rebuilding import rebuilt, with_rebuilt
 from recsys_embed.index.state import State
+from recsys_embed.index.upkeep import Keeper, due
 from recsys_embed.index.view import View
 
+RECENT = 256  # queries kept, of one search in EVERY, to measure recall with what is asked now
+EVERY = 16
+ENOUGH = 64
 Values = Mapping[str, Sequence[Any]]
 
 
@@ -39,8 +47,13 @@ class Index:
         array([[7]])
     """
 
-    def __init__(self, state: State) -> None:
-        self._lock = threading.RLock()
+    def __init__(self, state: State, queries: NDArray[np.float32] | None = None) -> None:
+        self._config = state.config
+        self._lock, self._upkeep = threading.Lock(), threading.RLock()
+        self._keeper = Keeper(self)
+        self._asked = queries
+        self._recent: deque[NDArray[np.float32]] = deque(maxlen=RECENT)
+        self._count = itertools.count()
         self._view = View(state)
 
     @classmethod
@@ -82,7 +95,8 @@ class Index:
         items = Items(ids, given, columns)
         engine, tuning = built(items, config, asked)
         size = items.size
-        return cls(State(config, items, items.arrays, size, size, engine, tuning, 0, size, 0))
+        state = State(config, items, items.arrays, size, size, engine, tuning, 0, size, 0)
+        return cls(state, asked)
 
     def view(self) -> View:
         """Gives the index as it is now: it answers the same for ever, whatever is written since."""
@@ -112,7 +126,10 @@ class Index:
         Raises:
             InputError: for queries of another dtype or shape, NaN or infinity; for another k.
         """
-        return self._view.search(queries, k, where=where, exclude=exclude, parameters=parameters)
+        found = self._view.search(queries, k, where=where, exclude=exclude, parameters=parameters)
+        if next(self._count) % EVERY == 0 and len(found.ids):
+            self._recent.append(np.array(queries[0], np.float32))  # type: ignore[index]
+        return found
 
     def exact(
         self,
@@ -182,8 +199,59 @@ class Index:
                 self._publish(self._buried(self._view.state, slots))
             return len(slots)
 
-    def close(self) -> None:
-        """Ends the thread that folds and rebuilds; the index can still be read."""
+    def retune(self, queries: ArrayLike) -> None:
+        """Chooses the parameters anew, with queries such as are asked now, float32 (Q, D).
+
+        Raises:
+            InputError: as for `search`.
+        """
+        asked = as_vectors(queries, self._view.dim, self._config.metric, "queries")
+        with self._upkeep:
+            self._asked = asked
+            state = self._view.state
+            engine, tuning = retuned(state, asked)
+            with self._lock:
+                self._publish(self._view.state._replace(engine=engine, tuning=tuning))
+
+    def fold(self) -> None:
+        """Folds the fresh items into the engine, which the thread otherwise does in time."""
+        with self._upkeep:
+            base = self._view.state
+            engine = folded(base)
+            with self._lock:
+                self._publish(with_folded(self._view.state, base, engine))
+
+    def rebuild(self) -> None:
+        """Builds the engine anew, tuned with recent queries, while all else goes on."""
+        with self._upkeep:
+            new = rebuilt(self._view.state, self._tuning_queries())
+            with self._lock:
+                self._publish(with_rebuilt(self._view.state, new))
+
+    def maintain(self) -> bool:
+        """Does one thing that is due, if anything is; tells whether one was.
+
+        Recall is measured after each folding, with recent queries; where it has fallen below the
+        target, the parameters are chosen anew.
+        """
+        work = due(self._view.state)
+        if work == "rebuild":
+            self.rebuild()
+        elif work == "fold":
+            self.fold()
+            queries = self._tuning_queries()
+            if queries is not None and has_fallen(self._view.state, queries):
+                self.retune(queries)
+        return work is not None
+
+    def close(self, timeout_s: float = 30.0) -> None:
+        """Ends the thread that folds and rebuilds; the index can still be read and written."""
+        self._keeper.close()
+        self._keeper.join(timeout_s)
+
+    def _tuning_queries(self) -> NDArray[np.float32] | None:
+        recent = list(self._recent)
+        return np.stack(recent) if len(recent) >= ENOUGH else self._asked
 
     def _append(self, ids: Ids, vectors: NDArray[np.float32], values: Values | None) -> int:
         state = self._view.state
@@ -206,6 +274,8 @@ class Index:
 
     def _publish(self, state: State) -> None:
         self._view = View(state)
+        if self._config.background and due(state) is not None:
+            self._keeper.wake()
 
 
 def _written(

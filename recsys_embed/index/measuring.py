@@ -1,4 +1,4 @@
-"""Recall and times of an engine, measured; parameters chosen by them."""
+"""Recall and times of an engine, measured."""
 
 import time
 from collections.abc import Callable
@@ -6,66 +6,76 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recsys_embed.index.config import IndexConfig, Parameters
-from recsys_embed.index.engines.exact import scored
-from recsys_embed.index.engines.protocol import Bits, Engine, Floats, Hits
+from recsys_embed.index.config import Parameters
+from recsys_embed.index.engines.exact import chosen_of, scored
+from recsys_embed.index.engines.protocol import Engine, Floats, Mask
 from recsys_embed.index.ranking import gathered, rescored
-from recsys_embed.index.tuning import Costs, Tuning
-
-MOST_QUERIES = 256
-SHARES = (0.5, 0.1)  # of items that measured filters admit; with fewer, gathering is faster
-FILTER_RECALL = 0.995
+from recsys_embed.index.tuning import Costs
 
 
-class Probe(NamedTuple):
-    """What recall is measured with.
+class Sample(NamedTuple):
+    """What an engine is measured with.
 
     Attributes:
-        queries: float32 (Q, D).
+        queries: float32 (Q, D), Q at least 1.
         vectors: float32 (capacity, D), by slot.
-        bits: of the slots that may be found; None: all.
-        least: float32 (Q,), the k-th best score of each query: what scores as much is as good.
+        alive: bool (size,), at least one; the engine is over these slots.
         k: results a query.
     """
 
     queries: Floats
     vectors: Floats
-    bits: Bits | None
-    least: Floats
+    alive: Mask
     k: int
 
-    @classmethod
-    def of(
-        cls, queries: Floats, vectors: Floats, size: int, bits: Bits | None, count: int, k: int
-    ) -> "Probe":
-        """Scores everything; `count` slots of the first `size` may be found."""
-        k = min(k, count)
-        truth = scored(vectors[:size], queries, k, bits, 1)
-        return cls(queries, vectors, bits, truth.scores[:, -1], k)
+
+class Trial:
+    """Queries whose true answers are known, so that recall can be told.
+
+    Args:
+        sample: what to measure with.
+        mask: bool (size,), slots that may be found; None: all that are alive.
+    """
+
+    def __init__(self, sample: Sample, mask: Mask | None = None) -> None:
+        self._sample = sample
+        self.mask = mask
+        among = sample.alive if mask is None else mask
+        self.k = min(sample.k, int(np.count_nonzero(among)))
+        chosen = None if among.all() else chosen_of(among)
+        vectors = sample.vectors[: len(among)]
+        self._least = scored(vectors, sample.queries, self.k, chosen, 1).scores[:, -1]
 
     def recalls(self, engine: Engine, parameters: Parameters, rerank: float) -> Floats:
-        """Gives the share of the true best that the engine finds for each query."""
-        found = self.search(engine, parameters, rerank, self.queries)
-        slack = 1e-5 * np.abs(self.least)  # sums of products differ in their last bits
-        good = found.scores >= (self.least - slack)[:, None]
-        return good.mean(axis=1, dtype=np.float32)  # type: ignore[no-any-return] # numpy's stub
+        """Gives the share of the true best that the engine finds for each query, (Q,).
 
-    def search(
-        self, engine: Engine, parameters: Parameters, rerank: float, queries: Floats
-    ) -> Hits:
-        """Searches as an index does."""
-        hits = engine.search(queries, int(np.ceil(self.k * rerank)), self.bits, parameters)
-        return rescored(hits, queries, self.vectors, self.k)
+        What scores as much as the k-th best counts as found, to five digits: sums of products
+        differ in their last bits.
+        """
+        sample = self._sample
+        mask = sample.alive if self.mask is None else self.mask
+        chosen = None if self.mask is None and mask.all() else engine.chosen(mask)
+        wanted = int(np.ceil(self.k * rerank))
+        hits = engine.search(sample.queries, wanted, chosen, parameters)
+        found = rescored(hits, sample.queries, sample.vectors, self.k).scores
+        good = found >= (self._least - 1e-5 * np.abs(self._least))[:, None]
+        found_of: Floats = np.count_nonzero(good, axis=1).astype(np.float32)
+        return found_of / np.float32(self.k)
+
+    def reaches(self, engine: Engine, parameters: Parameters, rerank: float, target: float) -> bool:
+        """Tells whether the mean recall, less its standard error, is the target or more."""
+        recalls = self.recalls(engine, parameters, rerank)
+        return bool(recalls.mean() - recalls.std() / np.sqrt(len(recalls)) >= target)
 
 
-def smallest(reaches: Callable[[int], bool], first: int, most: int) -> int:
+def smallest(reaches: Callable[[int], bool], most: int) -> int:
     """Finds about the smallest number for which `reaches` holds, at most 6 % too large.
 
     Example:
-        >>> smallest(lambda n: n >= 37, first=1, most=1000)
+        >>> smallest(lambda n: n >= 37, most=1000)
         38
     """
-    low, high = 0, min(first, most)
+    low, high = 0, 1
     while high < most and not reaches(high):
         low, high = high, min(2 * high, most)
     while high - low > max(1, high // 16):
@@ -74,96 +84,32 @@ def smallest(reaches: Callable[[int], bool], first: int, most: int) -> int:
     return high
 
 
-def tuned(
-    engine: Engine, queries: Floats, on: str, size: int, vectors: Floats, config: IndexConfig
-) -> tuple[Engine, Tuning]:
-    """Chooses an engine's parameters: the fastest that reach the target on these queries.
-
-    The mean recall less its standard error must reach it, so that other queries like these do too.
-
-    Args:
-        engine: over slots [0, size), all of them alive.
-        queries: float32 (Q, D); the first `MOST_QUERIES` are used.
-        on: what they are: queries or items.
-        size: number of slots.
-        vectors: float32 (capacity, D), by slot.
-        config: of the index.
-    """
-    queries, rerank = queries[:MOST_QUERIES], rerank_of(config)
-    if engine.is_exact or not len(queries) or not size:
-        costs = _costs(engine, Parameters(), queries, vectors, size, config.target_k)
-        return engine, Tuning(1.0, on, 1.0, 0.0, costs, size)
-    probe = Probe.of(queries, vectors, size, None, size, config.target_k)
-    steps = _steps(engine, probe, rerank, config.target_recall)
-    chosen = engine.tuned(engine.with_steps(steps))
-    widening = _widening(chosen, steps, queries, vectors, size, rerank, config)
-    recall = float(probe.recalls(chosen, Parameters(), rerank).mean())
-    costs = _costs(chosen, chosen.parameters, queries, vectors, size, config.target_k)
-    return chosen, Tuning(recall, on, rerank, widening, costs, size)
-
-
-def rerank_of(config: IndexConfig) -> float:
-    """Gives how many candidates a result are scored again, by what the engine's copy leaves out."""
-    if config.rerank is not None:
-        return config.rerank
-    if config.projected_dim is not None:
-        return 3.0
-    return 1.5 if config.codec == "int8" else 1.0
-
-
-def _steps(engine: Engine, probe: Probe, rerank: float, target: float) -> int:
-    def reaches(steps: int) -> bool:
-        recalls = probe.recalls(engine, engine.with_steps(steps), rerank)
-        return bool(recalls.mean() - recalls.std() / np.sqrt(len(recalls)) >= target)
-
-    return smallest(reaches, 1, engine.most_steps)
-
-
-def _widening(
-    engine: Engine,
-    steps: int,
-    queries: Floats,
-    vectors: Floats,
-    size: int,
-    rerank: float,
-    config: IndexConfig,
-) -> float:
-    """Finds by how much a search must widen under filters that admit a share of all items."""
-    exponents = [0.0]
-    for share in SHARES:
-        mask = np.random.default_rng(config.seed).random(size) < share
-        if not (count := int(np.count_nonzero(mask))):
-            continue
-        bits = np.packbits(mask, bitorder="little")
-        probe = Probe.of(queries[:64], vectors, size, bits, count, config.target_k)
-        needed = _steps(engine, probe, rerank, max(FILTER_RECALL, config.target_recall))
-        exponents.append(np.log(needed / steps) / -np.log(share))
-    return float(max(exponents))
-
-
-def _costs(
-    engine: Engine, parameters: Parameters, queries: Floats, vectors: Floats, size: int, k: int
-) -> Costs:
-    if not size or not len(queries):
-        return Costs(0.0, 0.0, 0.0, 0.0)
-    one, k = queries[:1], min(k, size)
+def costs_of(engine: Engine, steps: int, sample: Sample, reruns: int = 7) -> Costs:
+    """Measures the times of one query: the least of some reruns, for others compute meanwhile."""
+    one, size = sample.queries[:1], len(sample.alive)
     few = np.linspace(0, size - 1, min(size, 4096)).astype(np.int64)
-    taking = _seconds(lambda: vectors.take(few, axis=0)) / len(few)
-    gathering = _seconds(lambda: gathered(few, vectors, one, k)) / len(few)
-    bits = np.full(-(-size // 8), 255, np.uint8)  # filters are searched with bits
-    once = _seconds(lambda: engine.search(one, k, bits, parameters))
-    steps = parameters.nprobe or parameters.ef
-    if not steps:
-        return Costs(taking, gathering - taking, once, 0.0)
-    wider = engine.with_steps(min(4 * steps, engine.most_steps))
-    more = _seconds(lambda: engine.search(one, k, bits, wider))
-    step = max(0.0, more - once) / max(1, (wider.nprobe or wider.ef or 0) - steps)
-    return Costs(taking, max(0.0, gathering - taking), max(0.0, once - steps * step), step)
+    part = sample.vectors[: len(few)]
+    taking = _seconds(lambda: sample.vectors.take(few, axis=0), reruns) / len(few)
+    gathering = _seconds(lambda: gathered(few, sample.vectors, one, sample.k), reruns) / len(few)
+    half = chosen_of(np.arange(len(few)) % 2 == 0)
+    scan = _seconds(lambda: scored(part, one, sample.k, half, 1), reruns) / len(few)
+    if engine.is_exact:
+        return Costs(taking, max(0.0, gathering - taking), scan, 0.0, 0.0)
+    chosen = engine.chosen(sample.alive)
+
+    def search(steps: int) -> float:
+        asked = engine.with_steps(steps)
+        return _seconds(lambda: engine.search(one, sample.k, chosen, asked), reruns)
+
+    more = min(4 * steps, engine.most_steps)
+    once = search(steps)
+    step = max(0.0, search(more) - once) / max(1, more - steps) if more > steps else once / steps
+    return Costs(taking, max(0.0, gathering - taking), scan, max(0.0, once - steps * step), step)
 
 
-def _seconds(call: Callable[[], object], times: int = 7) -> float:
+def _seconds(call: Callable[[], object], reruns: int) -> float:
     took = []
-    for _ in range(times):
+    for _ in range(reruns):
         start = time.perf_counter()
         call()
         took.append(time.perf_counter() - start)

@@ -1,27 +1,18 @@
 """How a search with a filter goes: by scoring what matches, or by the engine among what matches."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys_embed.index.attributes import Columns
 from recsys_embed.index.config import Parameters
-from recsys_embed.index.engines.protocol import Floats, Hits, Slots
-from recsys_embed.index.moment import Moment
-from recsys_embed.index.ranking import gathered, nothing, widened, without
-from recsys_embed.index.searching import Mask, nearest
-from recsys_embed.index.state import State
+from recsys_embed.index.engines.protocol import Floats, Hits, Mask, Slots
+from recsys_embed.index.moment import Admitted, Moment, Where
+from recsys_embed.index.ranking import gathered, widened, without
+from recsys_embed.index.searching import nearest
 
 LONG = 1024  # ids to keep out of one query's results, beyond which they become a mask of its own
-
-
-class Where(Protocol):
-    """What a filter must be: `recsys_embed.index.filters` has one."""
-
-    def mask(self, columns: Columns, size: int) -> NDArray[np.bool_]:
-        """Tells of the first `size` slots which ones match."""
 
 
 class Planned(NamedTuple):
@@ -51,81 +42,72 @@ def search(
         exclude: ids to keep out, one array a query; None: none.
         parameters: in place of the tuned ones.
     """
-    mask = None if where is None else admitted(moment, where)
+    among = None if where is None else moment.admitted(where)
     if exclude is None:
-        return _among(moment, queries, k, mask, parameters)
-    unwanted = [_slots_of(moment, ids, mask) for ids in exclude]
+        return _among(moment, queries, k, among, parameters)
+    unwanted = [_slots_of(moment, ids, among) for ids in exclude]
     longest = max(map(len, unwanted), default=0)
     if longest > LONG:
-        return _one_by_one(moment, queries, k, mask, unwanted, parameters)
-    found = _among(moment, queries, k + longest, mask, parameters)
+        return _one_by_one(moment, queries, k, among, unwanted, parameters)
+    found = _among(moment, queries, k + longest, among, parameters)
     hits = without(found.hits, _hit(found.hits.slots, unwanted), k)
     return found._replace(hits=widened(hits, k), filtered=found.filtered + longest)
 
 
-def admitted(moment: Moment, where: Where) -> Mask:
-    """Tells which slots are alive and match, (size,)."""
-    state = moment.state
-    matching = where.mask(state.items.columns, state.size)
-    return matching if state.alive == state.size else matching & moment.alive
-
-
 def _among(
-    moment: Moment, queries: Floats, k: int, mask: Mask | None, parameters: Parameters
+    moment: Moment, queries: Floats, k: int, among: Admitted | None, parameters: Parameters
 ) -> Planned:
     state = moment.state
-    if mask is None:
-        hits = nearest(moment, queries, k, parameters)
-        exact = parameters.exact or state.engine.is_exact
-        return Planned(hits, exact, 0, "exact" if exact else state.engine.kind)
-    matches = int(np.count_nonzero(mask))
-    filtered, share = state.alive - matches, matches / max(1, state.alive)
-    if not matches:
-        return Planned(nothing(len(queries), k), True, filtered, "gather")
-    if _gathering_is_faster(state, matches, len(queries), parameters):
-        hits = gathered(np.flatnonzero(mask), state.arrays.vectors, queries, k)
+    filtered = 0 if among is None else state.alive - among.count
+    if among is not None and _gathering_is_faster(moment, among, len(queries), parameters):
+        hits = gathered(among.slots, state.arrays.vectors, queries, k)
         return Planned(widened(hits, k), True, filtered, "gather")
     exact = parameters.exact or state.engine.is_exact
-    chosen = state.tuning.scaled(state.engine.parameters, parameters, share)
-    hits = nearest(moment, queries, k, chosen, mask)
+    hits = nearest(moment, queries, k, parameters, among)
     return Planned(hits, exact, filtered, "exact" if exact else state.engine.kind)
 
 
-def _gathering_is_faster(state: State, matches: int, queries: int, parameters: Parameters) -> bool:
-    costs, tuning, share = state.tuning.costs, state.tuning, matches / state.alive
-    gathering = costs.of_gathering(matches, queries)
-    if parameters.exact:
-        return gathering < costs.of_gathering(state.size, queries)
-    steps = tuning.steps(state.engine.parameters, parameters, share)
-    return gathering < costs.of_searching(steps, queries)
+def _gathering_is_faster(
+    moment: Moment, among: Admitted, queries: int, parameters: Parameters
+) -> bool:
+    state, costs = moment.state, moment.state.tuning.costs
+    gathering = costs.of_gathering(among.count, queries)
+    if not among.count or parameters.exact or state.engine.is_exact:
+        return gathering <= costs.of_scanning(state.size, queries)
+    if gathering <= costs.of_searching(1, queries):
+        return True  # without asking the engine, for which it would have to spell the slots
+    steps = parameters.nprobe or parameters.ef or state.engine.steps_among(among.in_engine)
+    return gathering <= costs.of_searching(steps, queries)
 
 
 def _one_by_one(
     moment: Moment,
     queries: Floats,
     k: int,
-    mask: Mask | None,
+    among: Admitted | None,
     unwanted: list[Slots],
     parameters: Parameters,
 ) -> Planned:
     parts = []
     for query, slots in zip(queries, unwanted, strict=True):
-        own = (moment.alive if mask is None else mask).copy()
-        own[slots] = False
+        mask = (among or moment.alive).mask.copy()
+        mask[slots] = False
+        own = Admitted(moment.state, mask)
         parts.append(_among(moment, query[None], k, own, parameters))
-    hits = Hits(*(np.concatenate(part) for part in zip(*(p.hits for p in parts), strict=True)))
+    slots = np.concatenate([part.hits.slots for part in parts])
+    scores = np.concatenate([part.hits.scores for part in parts])
     exact = all(part.exact for part in parts)
-    filtered = max(part.filtered for part in parts)
-    return Planned(hits, exact, filtered, max(part.plan for part in parts))
+    plan = max(parts, key=lambda part: not part.exact).plan
+    return Planned(Hits(slots, scores), exact, max(part.filtered for part in parts), plan)
 
 
-def _slots_of(moment: Moment, ids: NDArray[np.int64], mask: Mask | None) -> Slots:
+def _slots_of(moment: Moment, ids: NDArray[np.int64], among: Admitted | None) -> Slots:
     """Gives the slots of those ids that a search could find."""
     state = moment.state
     slots = np.unique(state.items.newest_below(ids, state.size))
     slots = slots[slots >= 0]
     slots = slots[state.arrays.died[slots] > state.write]
-    return slots if mask is None else slots[mask[slots]]
+    return slots if among is None else slots[among.mask[slots]]
 
 
 def _hit(slots: Slots, unwanted: list[Slots]) -> Mask:

@@ -12,7 +12,7 @@ from recsys_embed.index.arguments import as_excluded, as_k, as_vectors
 from recsys_embed.index.config import MAX_K, Parameters
 from recsys_embed.index.found import Capabilities, Found, Stats
 from recsys_embed.index.items import Floats, Ids, Slots
-from recsys_embed.index.moment import Moment
+from recsys_embed.index.moment import Moment, Where
 from recsys_embed.index.state import State
 
 TUNED = Parameters()
@@ -54,7 +54,7 @@ class View:
         queries: ArrayLike,
         k: int,
         *,
-        where: planner.Where | None = None,
+        where: Where | None = None,
         exclude: Sequence[ArrayLike] | None = None,
         parameters: Parameters | None = None,
     ) -> Found:
@@ -69,7 +69,7 @@ class View:
         queries: ArrayLike,
         k: int,
         *,
-        where: planner.Where | None = None,
+        where: Where | None = None,
         exclude: Sequence[ArrayLike] | None = None,
     ) -> Found:
         """Searches by scoring every item that may be found."""
@@ -99,7 +99,7 @@ class View:
 
     def ids(self) -> Ids:
         """Gives the ids of all items, (items,), in the order of their last writes."""
-        return self._state.arrays.ids[: self._state.size][self._moment.alive]
+        return self._state.arrays.ids[: self._state.size][self._moment.alive.mask]
 
     def stats(self) -> Stats:
         """Tells how the index stands."""

@@ -1,5 +1,5 @@
 """Engines: what finds the slots of the nearest vectors, behind one protocol."""
 
-from recsys_embed.index.engines.protocol import Bits, Engine, Hits
+from recsys_embed.index.engines.protocol import Chosen, Engine, Hits, Reach
 
-__all__ = ["Bits", "Engine", "Hits"]
+__all__ = ["Chosen", "Engine", "Hits", "Reach"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys_embed.index.config import Parameters
-from recsys_embed.index.engines.protocol import Bits, Floats, Hits, Slots
+from recsys_embed.index.engines.protocol import Chosen, Floats, Hits, Mask, Reach, Slots
 from recsys_embed.index.items import Items
 
 
@@ -27,6 +27,7 @@ class ExactEngine:
     parameters = Parameters()
     most_steps = 0
     is_exact = True
+    forgets = False
     scores_are_exact = True
     num_bytes = 0
     imbalance = 1.0
@@ -35,21 +36,38 @@ class ExactEngine:
         """See `Engine.with_steps`; there are none."""
         return Parameters()
 
-    def search(self, queries: Floats, k: int, bits: Bits | None, parameters: Parameters) -> Hits:
-        """See `Engine.search`."""
-        return scored(self.items.arrays.vectors[: self.size], queries, k, bits, self.threads)
+    def steps_among(self, chosen: Chosen) -> int:
+        """See `Engine.steps_among`; there are none."""
+        return 0
 
-    def folded(self, slots: Slots, vectors: Floats, keep: Bits | None) -> "ExactEngine":
+    def chosen(self, mask: Mask) -> Chosen:
+        """See `Engine.chosen`."""
+        return chosen_of(mask)
+
+    def search(
+        self, queries: Floats, k: int, chosen: Chosen | None, parameters: Parameters
+    ) -> Hits:
+        """See `Engine.search`."""
+        return scored(self.items.arrays.vectors[: self.size], queries, k, chosen, self.threads)
+
+    def folded(self, slots: Slots, vectors: Floats, keep: Mask | None) -> "ExactEngine":
         """See `Engine.folded`; it costs nothing."""
         size = int(slots[-1]) + 1 if len(slots) else self.size
         return ExactEngine(self.items, size, self.threads)
 
-    def tuned(self, parameters: Parameters) -> "ExactEngine":
+    def tuned(self, parameters: Parameters, reach: Reach) -> "ExactEngine":
         """See `Engine.tuned`; there is nothing to tune."""
         return self
 
 
-def scored(vectors: Floats, queries: Floats, k: int, bits: Bits | None, threads: int) -> Hits:
+def chosen_of(mask: Mask) -> Chosen:
+    """Prepares rows that `scored` may find, bool (n,)."""
+    from recsys_embed.index.engines import faiss_calls  # loads faiss, which importing must not
+
+    return faiss_calls.chosen(mask)
+
+
+def scored(vectors: Floats, queries: Floats, k: int, chosen: Chosen | None, threads: int) -> Hits:
     """Finds the k largest inner products of each query among vectors (n, D), by row."""
     from recsys_embed.index.engines import faiss_calls
 
@@ -68,6 +86,6 @@ def scored(vectors: Floats, queries: Floats, k: int, bits: Bits | None, threads:
         k,
         faiss.swig_ptr(scores),
         faiss.swig_ptr(slots),
-        faiss_calls.selector(bits),
+        None if chosen is None else chosen.selector,
     )
     return faiss_calls.padded(slots, scores)

@@ -5,8 +5,9 @@ import threading
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from recsys_embed.index.engines.protocol import Bits, Floats, Hits
+from recsys_embed.index.engines.protocol import Chosen, Floats, Hits, Mask, Slots
 
 faiss: Any = importlib.import_module("faiss")  # its stubs lack the arguments used here
 _thread = threading.local()
@@ -19,9 +20,10 @@ def use_threads(count: int) -> None:
         _thread.count = count
 
 
-def selector(bits: Bits | None) -> Any:
-    """Gives what lets faiss find only the slots whose bit is set; it must outlive the search."""
-    return None if bits is None else faiss.IDSelectorBitmap(bits)
+def chosen(mask: Mask) -> Chosen:
+    """Prepares slots for searches by faiss, which reads the bits as long as it searches."""
+    bits = np.packbits(mask, bitorder="little")
+    return Chosen(bits, int(np.count_nonzero(mask)), faiss.IDSelectorBitmap(bits))
 
 
 def search(index: Any, queries: Floats, k: int, parameters: Any) -> Hits:
@@ -37,6 +39,43 @@ def search(index: Any, queries: Floats, k: int, parameters: Any) -> Hits:
         parameters,
     )
     return padded(slots, scores)
+
+
+def search_lists(
+    index: Any, queries: Floats, k: int, lists: Slots, near: Floats, selector: Any
+) -> Hits:
+    """Searches an inverted file in given lists.
+
+    Args:
+        index: the inverted file.
+        queries: float32 (Q, D).
+        k: at least 1.
+        lists: int64 (Q, P), for each query; -1 for none.
+        near: float32 (Q, P), inner products with the lists' centroids.
+        selector: of slots.
+    """
+    scores = np.empty((len(queries), k), np.float32)
+    slots = np.empty((len(queries), k), np.int64)
+    lists, near = np.ascontiguousarray(lists), np.ascontiguousarray(near)
+    index.search_preassigned_c(
+        len(queries),
+        faiss.swig_ptr(queries),
+        k,
+        faiss.swig_ptr(lists),
+        faiss.swig_ptr(near),
+        faiss.swig_ptr(scores),
+        faiss.swig_ptr(slots),
+        False,
+        faiss.SearchParametersIVF(nprobe=lists.shape[1], sel=selector),
+    )
+    return padded(slots, scores)
+
+
+def ids_of(lists: Any, number: int, count: int) -> NDArray[np.int64]:
+    """Copies the ids of one inverted list."""
+    if not count:
+        return np.zeros(0, np.int64)
+    return np.array(faiss.rev_swig_ptr(lists.get_ids(number), count))
 
 
 def padded(slots: Any, scores: Floats) -> Hits:

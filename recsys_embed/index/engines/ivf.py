@@ -4,16 +4,19 @@ Jegou, Douze, Schmid: Product quantization for nearest neighbor search (2011), s
 faiss doing the work: https://arxiv.org/abs/2401.08281.
 """
 
-import copy
 import math
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys_embed.index.config import Codec, IndexConfig, Parameters
 from recsys_embed.index.engines import faiss_calls
 from recsys_embed.index.engines.faiss_calls import faiss
-from recsys_embed.index.engines.protocol import Bits, Floats, Hits, Slots
+from recsys_embed.index.engines.protocol import Chosen, Floats, Hits, Mask, Reach, Slots
+from recsys_embed.index.ranking import nothing
 
 POINTS_A_LIST = 64  # more points move the centroids little, and training is what takes long
 CODES: dict[Codec, Any] = {
@@ -31,19 +34,24 @@ class IvfEngine:
 
     Args:
         index: a trained faiss inverted file; never changed from here on.
-        nprobe: lists that a search looks into.
-        target_k: results for which `nprobe` was chosen.
+        parameters: whose `nprobe` is the number of lists that a search looks into.
+        reach: how many chosen slots a search among chosen ones passes.
+        target_k: results for which both were tuned.
         threads: that one search may use.
     """
 
     kind = "ivf"
     is_exact = False
+    forgets = True
 
-    def __init__(self, index: Any, nprobe: int, target_k: int, threads: int) -> None:
+    def __init__(
+        self, index: Any, parameters: Parameters, reach: Reach, target_k: int, threads: int
+    ) -> None:
         self._index = index
         self._target_k = target_k
         self._threads = threads
-        self.parameters = Parameters(nprobe=nprobe)
+        self.parameters = parameters
+        self.reach = reach
         self._asked: dict[int, Any] = {}
         self.scores_are_exact = isinstance(index, faiss.IndexIVFFlat)
 
@@ -63,7 +71,7 @@ class IvfEngine:
         index.cp.min_points_per_centroid = 1  # fewer make poorer lists, which tuning will see
         index.train(_sample(vectors, index.nlist * POINTS_A_LIST, config.seed))
         index.add_with_ids(vectors, slots)
-        return cls(index, 1, config.target_k, config.threads)
+        return cls(index, Parameters(nprobe=1), Reach(), config.target_k, config.threads)
 
     @property
     def nlist(self) -> int:
@@ -90,39 +98,88 @@ class IvfEngine:
         """See `Engine.with_steps`."""
         return Parameters(nprobe=steps)
 
-    def search(self, queries: Floats, k: int, bits: Bits | None, parameters: Parameters) -> Hits:
-        """See `Engine.search`; `nprobe` grows with k beyond the k it was chosen for."""
-        nprobe = parameters.nprobe or self._nprobe_for(k)
+    def steps_among(self, chosen: Chosen) -> int:
+        """See `Engine.steps_among`."""
+        if chosen.lists is None or not chosen.count:
+            return 1
+        held = np.count_nonzero(chosen.lists)
+        return math.ceil(held * min(1.0, self.reach.at(chosen.density) / chosen.count))
+
+    def chosen(self, mask: Mask) -> Chosen:
+        """See `Engine.chosen`."""
+        plain = faiss_calls.chosen(mask)
+        of = self._list_of
+        held = of[np.flatnonzero(mask[: len(of)])]  # dead slots at the end may be in no list
+        lists = np.bincount(held, minlength=self.nlist + 1)[:-1]
+        within = int(self._sizes[lists > 0].sum())
+        return replace(plain, lists=lists, density=plain.count / within if within else 1.0)
+
+    def search(
+        self, queries: Floats, k: int, chosen: Chosen | None, parameters: Parameters
+    ) -> Hits:
+        """See `Engine.search`; what it looks into grows with k beyond the k it was tuned for."""
         faiss_calls.use_threads(self._threads)
-        if bits is None:
-            return faiss_calls.search(self._index, queries, k, self._asking(nprobe))
-        chosen = faiss_calls.selector(bits)
-        asked = faiss.SearchParametersIVF(nprobe=min(nprobe, self.nlist), sel=chosen)
+        nprobe = parameters.nprobe
+        if chosen is None:
+            asked = self._asking(nprobe or self._grown(self.parameters.nprobe or 1, k))
+            return faiss_calls.search(self._index, queries, k, asked)
+        if nprobe is None:
+            return self._search_lists(queries, k, chosen)
+        asked = faiss.SearchParametersIVF(nprobe=min(nprobe, self.nlist), sel=chosen.selector)
         return faiss_calls.search(self._index, queries, k, asked)
 
-    def folded(self, slots: Slots, vectors: Floats, keep: Bits | None) -> "IvfEngine":
+    def _search_lists(self, queries: Floats, k: int, chosen: Chosen) -> Hits:
+        """Looks into the nearest lists that hold chosen slots until enough of them are passed."""
+        counts = np.zeros(self.nlist, np.int64) if chosen.lists is None else chosen.lists
+        held = np.flatnonzero(counts)
+        if not len(held):
+            return nothing(len(queries), k)
+        near = queries @ self._centroids[held].T
+        order = np.argsort(-near, axis=1)
+        passed = np.cumsum(counts[held][order], axis=1)
+        enough = passed >= self._grown(self.reach.at(chosen.density), k)
+        most = min(len(held), 1 + int((~enough).sum(axis=1).max()))
+        lists = held[order[:, :most]]
+        lists[:, 1:][enough[:, : most - 1]] = -1
+        near = np.take_along_axis(near, order[:, :most], axis=1)
+        return faiss_calls.search_lists(self._index, queries, k, lists, near, chosen.selector)
+
+    def folded(self, slots: Slots, vectors: Floats, keep: Mask | None) -> "IvfEngine":
         """See `Engine.folded`."""
         faiss_calls.use_threads(self._threads)
         index = faiss.clone_index(self._index)
         if keep is not None:
-            kept = faiss_calls.selector(keep)
-            index.remove_ids(faiss.IDSelectorNot(kept))
+            kept = faiss_calls.chosen(keep)
+            index.remove_ids(faiss.IDSelectorNot(kept.selector))
         if len(slots):
             index.add_with_ids(vectors, slots)
-        return self._with(index, self.parameters)
+        return IvfEngine(index, self.parameters, self.reach, self._target_k, self._threads)
 
-    def tuned(self, parameters: Parameters) -> "IvfEngine":
+    def tuned(self, parameters: Parameters, reach: Reach) -> "IvfEngine":
         """See `Engine.tuned`."""
-        return self._with(self._index, parameters)
+        return IvfEngine(self._index, parameters, reach, self._target_k, self._threads)
 
-    def _with(self, index: Any, parameters: Parameters) -> "IvfEngine":
-        made = copy.copy(self)
-        made._index, made.parameters, made._asked = index, parameters, {}
-        return made
+    @cached_property
+    def _centroids(self) -> Floats:
+        return np.asarray(self._index.quantizer.reconstruct_n(0, self.nlist))
 
-    def _nprobe_for(self, k: int) -> int:
-        nprobe = self.parameters.nprobe or 1
-        return nprobe if k <= self._target_k else math.ceil(nprobe * k / self._target_k)
+    @cached_property
+    def _sizes(self) -> Slots:
+        lists = self._index.invlists
+        return np.array([lists.list_size(i) for i in range(self.nlist)])
+
+    @cached_property
+    def _list_of(self) -> NDArray[np.int32]:
+        """Gives the list of every slot; `nlist` for a slot that is in none."""
+        sizes, lists = self._sizes, self._index.invlists
+        slots = [faiss_calls.ids_of(lists, i, n) for i, n in enumerate(sizes.tolist())]
+        held = np.concatenate(slots)
+        found = np.full(1 + held.max(initial=-1), self.nlist, np.int32)
+        found[held] = np.repeat(np.arange(self.nlist, dtype=np.int32), sizes)
+        return found
+
+    def _grown(self, effort: float, k: int) -> int:
+        return math.ceil(effort * max(1.0, k / self._target_k))
 
     def _asking(self, nprobe: int) -> Any:
         asked = self._asked.get(nprobe)

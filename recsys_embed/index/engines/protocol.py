@@ -1,6 +1,7 @@
 """What an index asks of an engine."""
 
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from recsys_embed.index.config import Parameters
 
 Bits = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 Slots = NDArray[np.int64]
 
 
@@ -22,6 +24,25 @@ class Hits(NamedTuple):
 
     slots: Slots
     scores: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Slots that a search may find, prepared by an engine for itself; many searches may share it.
+
+    Attributes:
+        bits: one a slot, the lowest of a byte first.
+        count: number of bits that are set.
+        selector: the engine's own spelling of the bits.
+        lists: of an inverted file, how many of the slots each list holds, int64 (lists,).
+        density: share of them among all that their lists hold, at most 1.
+    """
+
+    bits: Bits
+    count: int
+    selector: Any
+    lists: Slots | None = None
+    density: float = 1.0
 
 
 class Engine(Protocol):
@@ -47,6 +68,10 @@ class Engine(Protocol):
         """Whether a search scores every vector."""
 
     @property
+    def forgets(self) -> bool:
+        """Whether `folded` leaves out slots that are not kept."""
+
+    @property
     def scores_are_exact(self) -> bool:
         """Whether the scores are those of the vectors in float32."""
 
@@ -61,24 +86,58 @@ class Engine(Protocol):
     def with_steps(self, steps: int) -> Parameters:
         """Gives the parameters that look into so many lists, or keep so many candidates."""
 
-    def search(self, queries: Floats, k: int, bits: Bits | None, parameters: Parameters) -> Hits:
+    def steps_among(self, chosen: Chosen) -> int:
+        """Tells into how many lists, or candidates, a search among chosen slots looks."""
+
+    def chosen(self, mask: Mask) -> Chosen:
+        """Prepares the slots that searches may find, bool (slots of the engine,)."""
+
+    def search(
+        self, queries: Floats, k: int, chosen: Chosen | None, parameters: Parameters
+    ) -> Hits:
         """Finds at most k slots a query, in the mean those of the largest inner products.
 
         Args:
             queries: float32 (Q, D), contiguous and finite.
             k: at least 1.
-            bits: one a slot, the lowest of a byte first; only slots whose bit is set are found.
+            chosen: only these are found; None: any.
             parameters: in place of the engine's own, where not None.
         """
 
-    def folded(self, slots: Slots, vectors: Floats, keep: Bits | None) -> "Engine":
+    def folded(self, slots: Slots, vectors: Floats, keep: Mask | None) -> "Engine":
         """Gives a copy that finds these further slots too.
 
         Args:
             slots: int64 (n,), increasing, above all that the engine has.
             vectors: float32 (n, D).
-            keep: one bit a slot; the copy may forget slots whose bit is not set. None: all stay.
+            keep: bool by slot, as many as the engine has; the copy may forget the others. None:
+                all stay.
         """
 
-    def tuned(self, parameters: Parameters) -> "Engine":
-        """Gives the same engine with other parameters of its own."""
+    def tuned(self, parameters: Parameters, reach: "Reach") -> "Engine":
+        """Gives the same engine with other parameters, and another reach, of its own."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How many chosen slots a search must pass, by the share that they are of what it passes.
+
+    Between densities that were measured it is a power of the density; below them, as at the least.
+
+    Attributes:
+        densities: falling, the first 1.
+        counts: slots to pass at each.
+
+    Example:
+        >>> round(Reach((1.0, 0.01), (4000.0, 1000.0)).at(0.1))
+        2000
+    """
+
+    densities: tuple[float, ...] = (1.0,)
+    counts: tuple[float, ...] = (0.0,)
+
+    def at(self, density: float) -> float:
+        """Gives the slots to pass at a density in (0, 1]."""
+        known = np.log(self.densities[::-1])
+        counts = np.log(np.maximum(self.counts[::-1], 1))
+        return float(np.exp(np.interp(np.log(density), known, counts)))
