@@ -131,11 +131,20 @@ def evaluated(frame: pl.DataFrame, sql: str, where: str) -> pl.Series:
 def _in_time_order(frame: pl.DataFrame, sql: str | None) -> tuple[pl.DataFrame, NDArray[np.int64]]:
     if sql is None:
         return frame, np.zeros(len(frame), np.int64)
-    time = evaluated(frame, sql, "events.time")
-    seconds = time.dt.epoch("s") if time.dtype.is_temporal() else time
-    times = _numbers(seconds, "events.time", "a date-time or a number").astype(np.int64)
+    times = seconds(frame, sql, "events.time")
     order = np.argsort(times, kind="stable")
     return frame[order], times[order]
+
+
+def seconds(frame: pl.DataFrame, sql: str, where: str) -> NDArray[np.int64]:
+    """Gives the moments (n,) that an SQL expression over a frame means, seconds since the epoch.
+
+    Raises:
+        InputError: if it does not work, or gives neither date-times nor numbers.
+    """
+    time = evaluated(frame, sql, where)
+    number = time.dt.epoch("s") if time.dtype.is_temporal() else time
+    return _numbers(number, where, "a date-time or a number").astype(np.int64)
 
 
 def _labels(frame: pl.DataFrame, sql: str) -> NDArray[np.float32]:

@@ -52,12 +52,15 @@ class TimeSplit:
         Raises:
             InputError: if the events have no times.
         """
-        times = events.times
-        if times is None:
+        if events.times is None:
             raise InputError(
                 "split.kind = 'time' needs events.time; without times choose 'random' or 'column'"
             )
-        n = len(events)
+        return self.parts_of(events.times)
+
+    def parts_of(self, times: NDArray[np.int64]) -> Parts:
+        """Returns the three stretches of n moments (n,), which ascend."""
+        n = len(times)
         bounds = [round(n * (1 - self.validation - self.test)), round(n * (1 - self.test))]
         first, second = (np.searchsorted(times, times[b]) if b < n else n for b in bounds)
         return Parts(np.arange(first), np.arange(first, second), np.arange(second, n))

@@ -1,0 +1,116 @@
+"""Trained towers as the bundle that a snapshot holds."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys_embed.retrieval.description import IndexDescription, Relation
+from training.retrieval.complementary import Dual
+from training.retrieval.export import Bundle, ItemIndex, Vectors
+from training.retrieval.export.onnx_file import to_onnx
+from training.retrieval.towers.baskets import HISTORY, USER, features_of, users_now
+from training.retrieval.towers.config import RetrievalConfig
+from training.retrieval.towers.examples import Examples
+from training.retrieval.towers.inputs import column_of
+from training.retrieval.towers.model import Side, Towers
+from training.retrieval.towers.shop import Shop
+
+ITEMS, SIMILAR, COMPLEMENTARY = "items", "similar", "complementary"
+ITEM_VECTORS, USER_VECTORS, INWARD, OUTWARD = "item_vector", "user_vector", "item_in", "item_out"
+TUNING_QUERIES = 2000
+
+
+def bundle_of(
+    config: RetrievalConfig,
+    shop: Shop,
+    towers: Towers,
+    *,
+    dual: Dual | None = None,
+    relevance: Mapping[str, NDArray[Any]] | None = None,
+) -> Bundle:
+    """Puts towers, the vectors of all items and users, and what is known of items together.
+
+    Args:
+        config: of the run.
+        shop: all of the log is used: users come with their last history, items with what they were
+            last sold at.
+        towers: as trained.
+        dual: vectors of what goes with what; none without.
+        relevance: the arrays of an adapter; none without.
+    """
+    towers.eval()
+    items = Vectors(shop.catalogue.ids, towers.item.vectors(shop.items).numpy())
+    main = ItemIndex(
+        _described(config, shop, relevance is not None),
+        items,
+        shop.catalogue.attributes,
+        user_vectors(config, shop, towers),
+        tuning_queries(shop, towers),
+        relevance or {},
+    )
+    files = {"user": _onnx(towers.user), "item": _onnx(towers.item)}
+    sides = {"user": (shop.user, files["user"]), "item": (shop.item, files["item"])}
+    indexes = {ITEMS: main} if dual is None else _with_relations(main, dual)
+    return Bundle(dict(towers.tables.tables), sides, indexes)
+
+
+def user_vectors(config: RetrievalConfig, shop: Shop, towers: Towers) -> Vectors:
+    """Gives the vectors of all users as they are after their last basket.
+
+    With several interests a user's vectors stand one behind the other, (U, interests * D).
+    """
+    lines = users_now(shop.baskets, shop.catalogue.ids, config.baskets.history)
+    columns = {feature: column_of(feature, one) for feature, one in config.user.inputs.items()}
+    examples = Examples.of(shop.user, features_of(lines, columns))
+    vectors = towers.user.vectors(examples).numpy()
+    return Vectors(lines[USER].to_numpy(), vectors.reshape(len(vectors), -1))
+
+
+def tuning_queries(shop: Shop, towers: Towers) -> NDArray[np.float32]:
+    """Gives the vectors of the last validation baskets, which are as real queries will be."""
+    asked = towers.user.vectors(shop.users.take(shop.parts.validation[-TUNING_QUERIES:]))
+    return asked.reshape(-1, asked.shape[-1]).numpy()[-TUNING_QUERIES:]
+
+
+def _described(config: RetrievalConfig, shop: Shop, has_relevance: bool) -> IndexDescription:
+    seen = [f for f, one in config.user.inputs.items() if column_of(f, one) == HISTORY]
+    return IndexDescription(
+        ITEM_VECTORS,
+        "cosine",
+        user_tower="user",
+        item_tower="item",
+        users=USER_VECTORS,
+        seen=seen[0] if seen else None,
+        item=config.item_input,
+        name="name" if "name" in config.attributes else None,
+        attributes=dict(shop.catalogue.kinds),
+        relevance=has_relevance,
+    )
+
+
+def _with_relations(main: ItemIndex, dual: Dual) -> dict[str, ItemIndex]:
+    """Adds the indexes of both vectors, asked by inward ones: in to in, and in to out."""
+    relations = {name: Relation(INWARD, name) for name in (SIMILAR, COMPLEMENTARY)}
+    told = main.described
+    shared = {"name": told.name, "attributes": told.attributes}
+    return {
+        ITEMS: replace(main, described=replace(told, relations=relations)),
+        **{
+            name: ItemIndex(
+                IndexDescription(table, "inner_product", **shared),
+                Vectors(main.items.ids, values),
+                main.attributes,
+            )
+            for name, table, values in (
+                (SIMILAR, INWARD, dual.inward),
+                (COMPLEMENTARY, OUTWARD, dual.outward),
+            )
+        },
+    }
+
+
+def _onnx(side: Side) -> bytes:
+    return to_onnx(side.network, side.tower, side.widths)
