@@ -4,9 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from recsys_embed.retrieval.diversity import capped, mmr
 
 from recsys_embed.config import near
+from recsys_embed.retrieval.diversity import capped, mmr
+from recsys_embed.retrieval.relevance import Adapter
 from serving.retrieval.asked import Ask, Candidates, Diversity, Floats, Ids
 from serving.retrieval.errors import AskError, NoRelevanceError
 from serving.retrieval.explaining import explain
@@ -105,12 +106,18 @@ def _thresholds(ask: Ask, found: Searched) -> Kept:
         is_kept &= found.scores >= ask.score_threshold
     adapter, probabilities = found.query.serving.parts.adapter, None
     if adapter is not None:
-        vectors = found.query.vectors[found.of]
-        probabilities = adapter.probability(vectors, found.scores[:, None])[:, 0]
+        probabilities = _probabilities(adapter, found)
         if ask.min_probability is not None:
             is_kept &= probabilities >= ask.min_probability
     places = np.flatnonzero(is_kept)
     return Kept(places, probabilities, len(found.ids) - len(places))
+
+
+def _probabilities(adapter: Adapter, found: Searched) -> Floats:
+    """Gives each item's probability, by the query vector that it scored best with."""
+    if len(found.query.vectors) == 1:
+        return adapter.probability(found.query.vectors, found.scores[None])[0]
+    return adapter.probability(found.query.vectors[found.of], found.scores[:, None])[:, 0]
 
 
 def _diverse(ask: Ask, diversity: Diversity, found: Searched, kept: Kept) -> Kept:

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from recsys_embed.retrieval.bridging import Bridging
-from recsys_embed.retrieval.relevance import Adapter
 
 from recsys_embed.config import from_dict, near
 from recsys_embed.errors import ConfigError, InputError, SnapshotCorruptError
 from recsys_embed.index.attributes import Schema
 from recsys_embed.index.config import IndexConfig
+from recsys_embed.retrieval.bridging import Bridging
 from recsys_embed.retrieval.description import (
     IndexDescription,
     Retrieval,
@@ -21,6 +20,7 @@ from recsys_embed.retrieval.description import (
     read,
     tower_array,
 )
+from recsys_embed.retrieval.relevance import Adapter
 from recsys_embed.row_maps import Collisionless
 from recsys_embed.snapshot import ReadableTable, Snapshot
 from serving.retrieval.asked import Floats
@@ -144,12 +144,22 @@ def _parts(name: str, told: Retrieval, dense: Dense, tables: Tables) -> IndexPar
         schema=from_dict(Schema, {"kinds": index.attributes}, f"retrieval.indexes.{name}"),
         config=_config(name, index),
         queries=queries,
-        adapter=Adapter.of(arrays_under(dense, name, "relevance")) if index.relevance else None,
+        adapter=_adapter(name, dim, dense) if index.relevance else None,
         bridges={
             bridge.to: Bridging.of(bridge.kind, arrays_under(dense, name, f"bridges/{bridge.to}"))
             for bridge in index.bridges
         },
     )
+
+
+def _adapter(name: str, dim: int, dense: Dense) -> Adapter:
+    adapter = Adapter.of(arrays_under(dense, name, "relevance"))
+    if len(adapter.hidden) != dim + 1:
+        raise SnapshotCorruptError(
+            f"index {name!r}: expected a relevance adapter for queries of {dim} dimensions, found"
+            f" one for {len(adapter.hidden) - 1}"
+        )
+    return adapter
 
 
 def _config(name: str, index: IndexDescription) -> IndexConfig:

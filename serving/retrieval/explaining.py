@@ -47,15 +47,14 @@ def _of_inputs(
     whole = _unit(query, query.vectors)[found.of]
     scores = np.einsum("cd,cd->c", whole, vectors)
     less_scores = np.einsum("fcd,cd->cf", of_item, vectors)
-    lost: Floats = (scores[:, None] - less_scores).astype(np.float32)
-    return lost
+    return np.asarray(scores[:, None] - less_scores, np.float32)
 
 
 def _unit(query: Query, vectors: Floats) -> Floats:
     if query.serving.parts.told.metric != "cosine":
         return vectors
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)
 
 
 def _largest(kind: Kind, names: Sequence[str], amounts: Floats) -> list[Contribution]:

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from recsys_embed.retrieval.bridging import Bridging
-
 from recsys_embed.config import near
+from recsys_embed.retrieval.bridging import Bridging
 from serving.lookup import LookupService
 from serving.retrieval.asked import Floats
 from serving.retrieval.bundle import Bundle, IndexParts
-from serving.retrieval.errors import UnknownIndexError, VersionMismatchError
+from serving.retrieval.errors import AskError, UnknownIndexError, VersionMismatchError
 from serving.retrieval.version import Version
 
 
@@ -41,8 +40,10 @@ class Serving(NamedTuple):
 
         Raises:
             VersionMismatchError: if there is no validated bridge between the two.
+            AskError: for vectors of another width.
         """
         if tower_version in (None, self.version.tower_version):
+            _refuse_other_width(vectors, self.parts.dim, self.version.index)
             return vectors, False
         bridge = self.bridges.get(str(tower_version))
         if bridge is None:
@@ -51,7 +52,17 @@ class Serving(NamedTuple):
                 f" {self.version.tower_version!r}, the query is of {tower_version!r}; ask with a"
                 f" vector of {self.version.tower_version!r}, or with features"
             )
+        width = len(bridge.shift) if bridge.matrix is None else len(bridge.matrix)
+        _refuse_other_width(vectors, width, self.version.index)
         return bridge.apply(vectors), True
+
+
+def _refuse_other_width(vectors: Floats, width: int, index: str) -> None:
+    if vectors.ndim != 2 or vectors.shape[1] != width or not len(vectors):
+        raise AskError(
+            f"query vectors of index {index!r} have {width} dimensions, got an array of shape"
+            f" {vectors.shape}"
+        )
 
 
 Moment = Mapping[str, Serving]

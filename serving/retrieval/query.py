@@ -64,14 +64,8 @@ def query_of(moment: Moment, ask: Ask) -> Query:
 
 
 def _of_vectors(serving: Serving, by: Vectors, exclude: Ids) -> Query:
-    dim, values = serving.parts.dim, by.values
-    if values.ndim != 2 or values.shape[1] != dim or not len(values):
-        raise AskError(
-            f"vectors of index {serving.version.index!r} have {dim} dimensions, got an array of"
-            f" shape {values.shape}"
-        )
     with np.errstate(over="ignore"):
-        values = np.asarray(values, np.float32)
+        values = np.asarray(by.values, np.float32)
     if not np.isfinite(values).all():
         raise AskError("a query vector must be finite in float32, got NaN or infinity")
     vectors, bridged = serving.carried(values, by.tower_version)

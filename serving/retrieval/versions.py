@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from recsys_embed.retrieval.bridging import Bridging
 
 from recsys_embed.deltas import Delta
 from recsys_embed.errors import ConfigError, SnapshotError
+from recsys_embed.retrieval.bridging import Bridging
 from recsys_embed.retrieval.description import read
 from serving.lookup import LookupService
 from serving.retrieval.asked import Ids
@@ -51,9 +51,8 @@ class Versions:
         self._built = 0  # names versions where no log numbers the commands
 
     def words(self, index: str) -> Words:
-        """Gives what was said of an index's items over HTTP, as of now."""
-        with self._lock:
-            return dict(self._words.get(index, {}))
+        """Gives what was said of an index's items over HTTP, as of now; waits for nothing."""
+        return self._words.get(index, {}).copy()  # in one step, as the interpreter copies a dict
 
     def kept(self, index: str) -> Kept:
         """Gives the versions of an index that there is."""
@@ -229,14 +228,17 @@ class Versions:
         return Serving(version, own.service, own.bundle, own.service, None, bridges)
 
     def _bridges(self, name: str, version: Version) -> dict[str, Bridging]:
-        generations = [one.generation for one in self._kept[name]]
-        return {
-            generation.bundle.tower_version: generation.bundle.parts[name].bridges[bridge.to]
-            for generation in generations
-            if name in generation.bundle.parts
-            for bridge in generation.bundle.parts[name].told.bridges
-            if bridge.to == version.tower_version and bridge.recall >= self._bridge_recall
-        }
+        """Gives the bridges to a version that do well enough, by where they come from."""
+        found = dict[str, Bridging]()
+        dim = version.generation.bundle.parts[name].dim
+        for bundle in (one.generation.bundle for one in self._kept[name]):
+            parts = bundle.parts[name]
+            for bridge in parts.told.bridges:
+                bridging = parts.bridges[bridge.to]
+                fits = bridge.to == version.tower_version and len(bridging.shift) == dim
+                if fits and bridge.recall >= self._bridge_recall:
+                    found[bundle.tower_version] = bridging
+        return found
 
     def wait(self) -> None:
         """Waits for what is being built, as seen from now."""

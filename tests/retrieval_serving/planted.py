@@ -33,7 +33,7 @@ ITEM_TOWER = Tower(
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Planted:
     """The snapshot and what is in it; item i has row i of all of these.
 
