@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from recsys_embed import InputError
 from recsys_embed.retrieval.diversity import capped, mmr
 from tests.reference import diversity as reference
 
-WHOLE = st.integers(-4, 4).map(float)
 BALANCES = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 ROWS = st.lists(
     st.none()
@@ -22,18 +20,20 @@ ROWS = st.lists(
             "year": st.sampled_from([1, 2]),
         },
     ),
-    max_size=10,
+    max_size=12,
 )
 CAPS = st.dictionaries(st.sampled_from(["brand", "topics", "year"]), st.integers(1, 3))
 
 
 @st.composite
 def pools(draw) -> tuple[np.ndarray, np.ndarray]:
-    n, dim = draw(st.integers(0, 9)), draw(st.integers(1, 3))
-    scores = draw(hnp.arrays(np.float32, n, elements=WHOLE))
-    return scores, draw(hnp.arrays(np.float32, (n, dim), elements=WHOLE))
+    n, dim = draw(st.integers(0, 12)), draw(st.integers(1, 3))
+    whole = np.random.default_rng(draw(st.integers(0, 10**6)))
+    scores, vectors = whole.integers(-4, 5, n), whole.integers(-4, 5, (n, dim))
+    return scores.astype(np.float32), vectors.astype(np.float32)
 
 
+@settings(max_examples=200)
 @given(pools(), st.integers(0, 12), BALANCES)
 def test_mmr_chooses_as_its_definition_does(pool, k: int, balance: float) -> None:
     chosen = mmr(*pool, k, balance)
@@ -58,7 +58,8 @@ def test_a_copy_of_a_chosen_item_waits_for_what_is_new() -> None:
     assert mmr(np.array([1, 1, 0.6], np.float32), vectors, 3, 0.5).tolist() == [0, 2, 1]
 
 
-@given(ROWS, CAPS, st.integers(0, 12))
+@settings(max_examples=300)
+@given(ROWS, CAPS, st.integers(1, 12))
 def test_caps_keep_what_their_definition_keeps(rows, caps: dict, k: int) -> None:
     kept = capped(rows, caps, k)
     assert kept.dtype == np.int64
