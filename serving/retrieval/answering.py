@@ -116,8 +116,9 @@ def _thresholds(ask: Ask, found: Searched) -> Kept:
 def _probabilities(adapter: Adapter, found: Searched) -> Floats:
     """Gives each item's probability, by the query vector that it scored best with."""
     if len(found.query.vectors) == 1:
-        return adapter.probability(found.query.vectors, found.scores[None])[0]
-    return adapter.probability(found.query.vectors[found.of], found.scores[:, None])[:, 0]
+        return adapter.probability(found.query.vectors, found.scores[None]).reshape(-1)
+    each = adapter.probability(found.query.vectors[found.of], found.scores[:, None])
+    return each.reshape(-1)
 
 
 def _diverse(ask: Ask, diversity: Diversity, found: Searched, kept: Kept) -> Kept:

@@ -42,7 +42,7 @@ def _of_inputs(
     made = user_network(query.serving).run(less, query.serving.service.tables)  # (F, M, D)
     bridge = query.serving.bridge
     flat = made.reshape(-1, made.shape[-1])
-    without = _unit(query, flat if bridge is None else bridge.apply(flat)).reshape(made.shape)
+    without = _unit(query, flat if bridge is None else bridge.apply(flat)).reshape(*made.shape[:2], -1)
     of_item = without[:, found.of]  # (F, C, D)
     whole = _unit(query, query.vectors)[found.of]
     scores = np.einsum("cd,cd->c", whole, vectors)

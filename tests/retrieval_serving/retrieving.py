@@ -1,7 +1,8 @@
 """A retriever over the planted shop, a trainer that goes on, and what is known of both."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from recsys_embed.deltas import Delta
 from recsys_embed.index.attributes import Schema, arrays_of, by_attribute
 from recsys_embed.layers import LayeredTable
 from recsys_embed.retrieval.description import array_name
-from recsys_embed.snapshot import open_snapshot
+from recsys_embed.snapshot import open_snapshot, write_snapshot
 from serving.lookup import LookupService
 from serving.retrieval.asked import Ask, Candidates, Vectors
 from serving.retrieval.retriever import Options, Retriever
@@ -65,6 +66,21 @@ def assert_holds(retriever: Retriever, rows: Rows) -> None:
     for id, vector in zip(found.ids.tolist(), found.vectors, strict=True):
         wanted = rows[id][0] / np.linalg.norm(rows[id][0])
         np.testing.assert_allclose(vector, wanted, atol=1e-5)
+
+
+def amended(
+    path: Path,
+    root: Path,
+    change: Callable[[dict[str, Any], dict[str, Any]], None] = lambda told, dense: None,
+    **extra: Any,
+) -> Path:
+    """Writes a snapshot again, with what it says of retrieval and its arrays changed in place."""
+    snapshot = open_snapshot(path)
+    told, dense = deepcopy(snapshot.extra["retrieval"]), dict(snapshot.dense)
+    change(told, dense)
+    tables = {name: table.restore() for name, table in snapshot.tables.items()}
+    more = {**snapshot.extra, "retrieval": told, **extra}
+    return write_snapshot(root, tables, dense=dense, extra=more)
 
 
 class Trainer:
