@@ -109,7 +109,10 @@ def _texts(name: str, values: list[Any]) -> list[Any]:
 
 def is_utf8(text: str) -> bool:
     """Tells whether a string has a UTF-8 spelling: half of a surrogate pair has none."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _ints(name: str, values: list[Any]) -> list[Any]:
@@ -122,9 +125,9 @@ def _ints(name: str, values: list[Any]) -> list[Any]:
 
 def _floats(name: str, values: list[Any]) -> list[Any]:
     numbers = _of_number(name, values)
-    for at, value in enumerate(numbers):
-        if value is not None and not is_finite(value):
-            raise _refused(name, at, "float", value)
+    if not all(is_finite(value) for value in numbers if value is not None):
+        at = next(i for i, v in enumerate(numbers) if v is not None and not is_finite(v))
+        raise _refused(name, at, "float", numbers[at])
     return [value if value is None else float(value) for value in numbers]
 
 

@@ -82,8 +82,9 @@ class Columns:
 
     def compacted(self, slots: Sequence[int] | NDArray[np.int64]) -> "Columns":
         """Gives new columns that hold these slots alone, numbered from 0 in this order."""
-        kept = Columns(self.schema)
-        kept.append(self.values(slots), len(slots))
+        kept, at = Columns(self.schema), np.asarray(slots, np.int64)
+        kept._columns = {name: column.kept(at) for name, column in self._columns.items()}
+        kept._size = len(at)
         return kept
 
     @property

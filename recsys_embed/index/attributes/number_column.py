@@ -57,6 +57,13 @@ class NumberColumn:
             value if is_there else None for value, is_there in zip(values, present, strict=True)
         ]
 
+    def kept(self, slots: NDArray[np.int64]) -> "NumberColumn":
+        """Gives a new column of some slots."""
+        column = NumberColumn(self._dtype)
+        column._values.write(0, self._values.at(slots))
+        column._present.write(0, self._present.at(slots))
+        return column
+
     @property
     def nbytes(self) -> int:
         """Bytes held."""

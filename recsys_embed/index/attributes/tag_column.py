@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys_embed.index.attributes.growing import Growing
-from recsys_embed.index.attributes.text_column import Mask, Words
+from recsys_embed.index.attributes.text_column import Codes, Mask, Words
+
+Counts = NDArray[np.int64]
 
 
 class TagColumn:
@@ -23,12 +25,16 @@ class TagColumn:
 
     def write(self, start: int, values: Sequence[tuple[str, ...] | None]) -> None:
         """Puts N tuples, None for an absent one, at slots [start, start + N)."""
+        codes = self._words.encode([tag for tags in values for tag in tags or ()])
         counts = np.array([len(tags or ()) for tags in values], np.int64)
+        self._write(start, codes, counts, np.array([tags is not None for tags in values], bool))
+
+    def _write(self, start: int, codes: Codes, counts: Counts, present: Mask) -> None:
         first = self._end(start)
-        self._codes.write(first, self._words.encode([t for tags in values for t in tags or ()]))
-        self._slots.write(first, np.repeat(np.arange(start, start + len(values)), counts))
+        self._codes.write(first, codes)
+        self._slots.write(first, np.repeat(np.arange(start, start + len(counts)), counts))
         self._ends.write(start, first + np.cumsum(counts))
-        self._present.write(start, np.array([tags is not None for tags in values], bool))
+        self._present.write(start, present)
 
     def present(self, start: int, stop: int) -> Mask:
         """Tells which slots of [start, stop) have tags, be they none."""
@@ -44,13 +50,29 @@ class TagColumn:
 
     def take(self, slots: NDArray[np.int64]) -> list[Any]:
         """Gives the tags at some slots as tuples, None where there are none."""
-        return [self._tags(slot) for slot in slots.tolist()]
+        codes, counts = self._gathered(slots)
+        texts, ends = self._words.texts(codes), np.cumsum(counts)
+        spans = zip((ends - counts).tolist(), ends.tolist(), strict=True)
+        present = self._present.at(slots).tolist()
+        return [
+            tuple(texts[a:b]) if there else None
+            for there, (a, b) in zip(present, spans, strict=True)
+        ]
 
-    def _tags(self, slot: int) -> tuple[str | None, ...] | None:
-        if not self._present.read(slot, slot + 1)[0]:
-            return None
-        codes = self._codes.read(self._end(slot), self._end(slot + 1))
-        return tuple(self._words.text(code) for code in codes.tolist())
+    def kept(self, slots: NDArray[np.int64]) -> "TagColumn":
+        """Gives a new column of some slots, and of their words alone."""
+        column = TagColumn()
+        codes, counts = self._gathered(slots)
+        column._words, renamed = self._words.only(codes)
+        column._write(0, renamed, counts, self._present.at(slots))
+        return column
+
+    def _gathered(self, slots: NDArray[np.int64]) -> tuple[Codes, Counts]:
+        """Gives the codes of some slots one after the other, and how many are of each."""
+        ends = self._ends.at(slots)
+        counts = ends - np.where(slots > 0, self._ends.at(slots - 1), 0)
+        begins = np.repeat(ends - np.cumsum(counts), counts)
+        return self._codes.at(begins + np.arange(len(begins))), counts
 
     def _end(self, slot: int) -> int:
         """Gives where the tags of the slots before this one end."""

@@ -21,8 +21,8 @@ class Words:
 
     Example:
         >>> words = Words()
-        >>> words.encode(["FR", None, "DE", "FR"]), words.known(["DE", "IT"]), words.text(0)
-        (array([ 0, -1,  1,  0], dtype=int32), [1], 'FR')
+        >>> words.encode(["FR", None, "DE", "FR"]), words.known(["DE", "IT"])
+        (array([ 0, -1,  1,  0], dtype=int32), [1])
     """
 
     def __init__(self) -> None:
@@ -38,15 +38,24 @@ class Words:
             if text is not None and text not in self._codes:
                 self._texts.append(text)
                 self._codes[text] = len(self._texts) - 1
-        return np.fromiter((self._codes[text] for text in texts), np.int32, len(texts))
+        return np.fromiter(map(self._codes.__getitem__, texts), np.int32, len(texts))
 
     def known(self, texts: Iterable[str]) -> list[int]:
         """Gives the codes of those strings that have one."""
         return [code for text in texts if (code := self._codes.get(text)) is not None]
 
-    def text(self, code: int) -> str | None:
-        """Gives the string of a code, None for that of an absent one."""
-        return None if code == ABSENT else self._texts[code]
+    def texts(self, codes: Codes) -> list[str | None]:
+        """Gives the strings of N codes, None for that of an absent one."""
+        return [None if code == ABSENT else self._texts[code] for code in codes.tolist()]
+
+    def only(self, codes: Codes) -> tuple["Words", Codes]:
+        """Gives new words that hold those of N codes alone, and their codes there, int32 (N,)."""
+        used = np.unique(codes[codes != ABSENT])
+        words = Words()
+        words.encode(self.texts(used))
+        renamed = np.full(len(self) + 1, ABSENT, np.int32)  # the last place is that of ABSENT, -1
+        renamed[used] = np.arange(len(used))
+        return words, renamed[codes]
 
     def among(self, codes: Codes, wanted: Iterable[str]) -> Mask:
         """Tells which of N codes are those of wanted strings, bool (N,)."""
@@ -83,7 +92,14 @@ class TextColumn:
 
     def take(self, slots: NDArray[np.int64]) -> list[Any]:
         """Gives the strings at some slots, None where there is none."""
-        return [self._words.text(code) for code in self._codes.at(slots).tolist()]
+        return list(self._words.texts(self._codes.at(slots)))
+
+    def kept(self, slots: NDArray[np.int64]) -> "TextColumn":
+        """Gives a new column of some slots, and of their words alone."""
+        column = TextColumn()
+        column._words, codes = self._words.only(self._codes.at(slots))
+        column._codes.write(0, codes)
+        return column
 
     @property
     def nbytes(self) -> int:
