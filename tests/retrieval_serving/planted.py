@@ -12,6 +12,7 @@ from recsys_embed.hashing import hash_string
 from recsys_embed.retrieval.description import Ids, IndexDescription, Number, Relation, Tower
 from recsys_embed.retrieval.feeding import feed
 from recsys_embed.retrieval.inputs import WORD, encode
+from recsys_embed.retrieval.relevance import LEAST, Adapter
 from recsys_embed.snapshot import open_snapshot
 from tests.retrieval_serving.tiny_towers import TinyTower
 from training.retrieval.export import Bundle, ItemIndex, Vectors, write_retrieval
@@ -25,6 +26,16 @@ THINGS = ("MUG", "LANTERN", "CLOCK", "CARD", "BAG", "TIN", "PLATE", "CANDLE")
 COUNTRIES = ("United Kingdom", "France", "Germany", "Japan")
 KINDS = {"name": "str", "price": "float", "countries": "tags", "last_sold": "int", "new": "bool"}
 USERS = 40
+# For every query alike: sigmoid(4 s^1 - 2) of a cosine s above 0, sigmoid(-2) of others.
+ADAPTER = Adapter(
+    np.zeros((DIM + 1, 1)),
+    np.array([[0, 0, 0], [np.log(np.expm1(4 - LEAST)), np.log(np.expm1(1 - LEAST)), -2]]),
+    np.array([0.0, 1.0]),
+    np.array(1, np.uint8),
+    np.array([0.2, 0.5]),
+    np.array([1.0, 0.5]),
+    np.array([0.1, 0.6]),
+)
 USER_TOWER = Tower(
     (Ids("customer", "customer"), Ids("country", "country"), Ids("history", "item", most=5)), DIM
 )
@@ -79,7 +90,13 @@ class Planted:
 
 
 def plant(
-    root: Path, *, version: str = "one", items: int = 200, drift: float = 0.0, seed: int = 7
+    root: Path,
+    *,
+    version: str = "one",
+    items: int = 200,
+    drift: float = 0.0,
+    relevance: bool = False,
+    seed: int = 7,
 ) -> Planted:
     """Writes the shop as the next snapshot of `root`, in a small part of a second.
 
@@ -87,6 +104,7 @@ def plant(
         version: of the towers. Each name has towers of its own: those of "one", turned.
         items: how many; the first ones are the same in shops of any size.
         drift: how far vectors of another version are from being merely turned; 0: not at all.
+        relevance: whether `ADAPTER` is there.
         seed: of everything else.
     """
     names = [_name(i) for i in range(items)]
@@ -104,7 +122,7 @@ def plant(
     bundle = Bundle(
         tables,
         {"user": (USER_TOWER, towers["user"].onnx()), "item": (ITEM_TOWER, towers["item"].onnx())},
-        _indexes(Vectors(ids, vectors), Vectors(users, user_vectors), attributes, seed),
+        _indexes(Vectors(ids, vectors), Vectors(users, user_vectors), attributes, seed, relevance),
         tower_version=version,
     )
     path = write_retrieval(root, bundle)
@@ -180,7 +198,11 @@ def _towers(version: str, drift: float, seed: int) -> dict[str, TinyTower]:
 
 
 def _indexes(
-    items: Vectors, users: Vectors, attributes: list[dict[str, Any]], seed: int
+    items: Vectors,
+    users: Vectors,
+    attributes: list[dict[str, Any]],
+    seed: int,
+    relevance: bool,
 ) -> dict[str, ItemIndex]:
     """The towers' index; and two that are asked by items: what is like one, what goes with it."""
     by_name = {kind: [row.get(kind) for row in attributes] for kind in KINDS}
@@ -193,13 +215,16 @@ def _indexes(
     towers = IndexDescription(
         "item_vector", "cosine", user_tower="user", item_tower="item", users="user_vector",
         seen="history", item="item", name="name", attributes=KINDS, relations=relations,
+        relevance=relevance,
     )  # fmt: skip
     similar, complementary = (
         IndexDescription(table, "inner_product", name="name", attributes=KINDS)
         for table in ("item_in", "item_out")
     )
     return {
-        "items": ItemIndex(towers, items, by_name, users, queries=users.values),
+        "items": ItemIndex(
+            towers, items, by_name, users, users.values, ADAPTER.arrays() if relevance else {}
+        ),
         "similar": ItemIndex(similar, Vectors(items.ids, sides[0]), by_name),
         "complementary": ItemIndex(complementary, Vectors(items.ids, sides[1]), by_name),
     }

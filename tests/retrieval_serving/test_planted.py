@@ -10,6 +10,7 @@ from recsys_embed.index.attributes import Schema, values_of
 from recsys_embed.retrieval.description import arrays_under, read, tower_array
 from recsys_embed.retrieval.feeding import feed
 from recsys_embed.retrieval.inputs import encode
+from recsys_embed.retrieval.relevance import Adapter
 from recsys_embed.snapshot import open_snapshot
 from tests.retrieval_serving.planted import DIM, ITEM_TOWER, KINDS, USER_TOWER, plant
 from tests.retrieval_serving.tiny_towers import TinyTower
@@ -60,3 +61,11 @@ def test_towers_of_several_interests_run(tmp_path: Path) -> None:
     found = session.run(None, fed)[0]
     assert found.shape == (5, 3, DIM)
     np.testing.assert_allclose(found, tower(fed), atol=1e-6)
+
+
+def test_the_adapter_gives_the_probabilities_that_it_says(tmp_path: Path) -> None:
+    shop = plant(tmp_path, relevance=True)
+    adapter = Adapter.of(arrays_under(open_snapshot(shop.path).dense, "items", "relevance"))
+    scores = np.float32([[-0.5, 0.0, 0.25, 1.0]])
+    wanted = 1 / (1 + np.exp(-(4 * np.maximum(scores, 0) - 2)))
+    np.testing.assert_allclose(adapter.probability(shop.user_vectors[:1], scores), wanted, 1e-6)
