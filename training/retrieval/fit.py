@@ -1,10 +1,10 @@
-"""Learning to rank pairs: BPR in mini-batches, stopped where the validation part says."""
+"""Learning to rank pairs, stopped where the validation part says, or after so many epochs."""
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from recsys_embed.errors import ConfigError
 from training.retrieval.interactions import Interactions, Pairs
+from training.retrieval.models import Retrieval
+from training.retrieval.objectives import Objective, Triples
 from training.retrieval.ranking import Ranking, rank
 
 
@@ -22,7 +24,7 @@ class Fit:
     Args:
         lr: of Adam.
         weight_decay: of Adam, added to the gradients.
-        batch_size: pairs a step.
+        batch_size: pairs a step, of BPR.
         epochs: passes over the train pairs at the most.
         eval_every: epochs between looks at the validation part.
         patience: looks without a better recall until training stops.
@@ -66,11 +68,9 @@ def fit(
     config: Fit,
     seed: int = 0,
     hears: Hears = lambda epoch, loss, ranking: None,
+    objective: Objective | None = None,
 ) -> Fitted:
     """Trains a retrieval model and leaves it as it was when it validated best.
-
-    Loss: the mean of -log sigmoid(score of a pair - score of the user with a random item). Rendle
-    et al., BPR, arXiv 1205.2618, equation 1; items are drawn from all, once a pair and epoch.
 
     Args:
         model: a `Retrieval`; its parameters are trained.
@@ -78,19 +78,18 @@ def fit(
         config: of the training.
         seed: of the order of pairs and of the items drawn.
         hears: is told each epoch's number, mean loss, and figures where it was validated.
+        objective: what is minimized; BPR in batches of `config.batch_size` without one.
     """
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
-    )
+    epochs = _Epochs(model, interactions, config, seed, objective)
     began, curve = time.monotonic(), []
     best: tuple[float, int, dict[str, Tensor]] | None = None
     asked = _asked(interactions.validation, config.users)
     for epoch in range(1, config.epochs + 1):
-        loss = _epoch(model, optimizer, interactions, config.batch_size, generator)
+        loss = epochs.run()
         if epoch % config.eval_every and epoch < config.epochs:
             hears(epoch, loss, None)
             continue
+        model.eval()
         ranking = rank(
             model.vectors(), interactions.validation, interactions.train, config.k, asked
         )
@@ -105,31 +104,50 @@ def fit(
     return Fitted(best[1], dict(curve)[best[1]], curve, time.monotonic() - began)
 
 
-def _epoch(
+def fit_for(
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
     interactions: Interactions,
-    batch_size: int,
-    generator: torch.Generator,
-) -> float:
-    total = torch.zeros((), dtype=torch.float64)
-    for users, items in _batches(interactions.train, batch_size, generator):
-        others = torch.randint(interactions.num_items, items.shape, generator=generator)
-        ours, theirs = model.triples(users, items, others)
-        loss = nn.functional.softplus(theirs - ours)
-        optimizer.zero_grad()
-        loss.mean().backward()
-        optimizer.step()
-        total += loss.detach().sum()
-    return float(total) / max(len(interactions.train.users), 1)
+    config: Fit,
+    epochs: int,
+    seed: int = 0,
+    objective: Objective | None = None,
+) -> None:
+    """Trains for so many epochs on the train part, as `fit` does, and asks no validation part."""
+    learning = _Epochs(model, interactions, config, seed, objective)
+    for _ in range(epochs):
+        learning.run()
+    model.eval()
 
 
-def _batches(
-    pairs: Pairs, size: int, generator: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    users, items = torch.from_numpy(pairs.users), torch.from_numpy(pairs.items)
-    for chosen in torch.randperm(len(users), generator=generator).split(size):
-        yield users[chosen], items[chosen]
+class _Epochs:
+    """Runs epochs one after another."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        interactions: Interactions,
+        config: Fit,
+        seed: int,
+        objective: Objective | None,
+    ) -> None:
+        self._model = model
+        self._optimizer = torch.optim.Adam(
+            model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
+        )
+        objective = objective or Triples(config.batch_size)
+        self._epoch = objective.start(interactions, torch.Generator().manual_seed(seed))
+
+    def run(self) -> float:
+        """Learns all steps of an epoch, and gives their mean loss."""
+        self._model.train()
+        total, weights = torch.zeros((), dtype=torch.float64), 0.0
+        for loss, weight in self._epoch(cast(Retrieval, self._model)):
+            self._optimizer.zero_grad()
+            loss.backward()
+            self._optimizer.step()
+            total += loss.detach() * weight
+            weights += weight
+        return float(total) / max(weights, 1)
 
 
 def _asked(validation: Pairs, number: int) -> np.ndarray | None:

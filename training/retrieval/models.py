@@ -1,15 +1,14 @@
 """Retrieval models over any row map: a user's score of an item is the product of two vectors."""
 
-import warnings
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import embedding, normalize
 
 from training.retrieval.embedding import MappedEmbedding
-from training.retrieval.interactions import Int, Interactions
+from training.retrieval.interactions import Interactions
+from training.retrieval.sparse import adjacency, means
 
 
 class Retrieval(Protocol):
@@ -41,18 +40,92 @@ class MatrixFactorization(nn.Module):
         return (u * self.items(items)).sum(1), (u * self.items(others)).sum(1)
 
 
-class LightGCN(nn.Module):
-    """Scores with the mean of the vectors and of those K times averaged over neighbours.
+class Cosine(nn.Module):
+    """Scores with the cosine of a model's vectors, in [-1, 1]; a vector of zeros stays one."""
+
+    def __init__(self, base: Retrieval) -> None:
+        super().__init__()
+        self.base = base
+
+    def vectors(self) -> tuple[Tensor, Tensor]:
+        """Gives the base model's at length 1."""
+        users, items = self.base.vectors()
+        return normalize(users, dim=1), normalize(items, dim=1)
+
+    def triples(self, users: Tensor, items: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+        """Gives cosines of what the batch names."""
+        return triples_of(self.vectors(), users, items, others)
+
+
+class HistoryTower(nn.Module):
+    """Makes a user of who they are and of what they took.
+
+    u = (1 - g) e_u + g V mean of e_i over the user's train items; an item is its e_i. Mao et al.,
+    SimpleX, arXiv 2109.12613, equation 4 with average pooling; with g = 1, a user needs no row of
+    their own, as in Covington et al., YouTube DNN, RecSys 2016.
+
+    Args:
+        users: embedding of all users.
+        items: embedding of all items.
+        interactions: whose train part is the histories; who has none keeps (1 - g) e_u.
+        share: g.
+    """
+
+    def __init__(
+        self,
+        users: MappedEmbedding,
+        items: MappedEmbedding,
+        interactions: Interactions,
+        share: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.users, self.items, self.share = users, items, share
+        self.mixing = nn.Parameter(torch.eye(items().shape[1]))
+        self._means = means(interactions)
+
+    def vectors(self) -> tuple[Tensor, Tensor]:
+        """Pools every user's history."""
+        items = self.items()
+        history = (self._means @ items) @ self.mixing
+        return (1 - self.share) * self.users() + self.share * history, items
+
+    def triples(self, users: Tensor, items: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+        """Pools every user's history, and reads what the batch names."""
+        return triples_of(self.vectors(), users, items, others)
+
+
+class Propagated(nn.Module):
+    """Scores with the mean of a model's vectors and of those K times averaged over neighbours.
 
     E^(k+1) = D^(-1/2) A D^(-1/2) E^(k), of users and items alike; the mean over k = 0..K. He et
     al., LightGCN, arXiv 2002.02126, equations 7 and 8 with equal layer weights.
 
     Args:
-        users: embedding of all users.
-        items: embedding of all items.
+        base: gives E^(0).
         interactions: whose train part is the graph; who has no pair there keeps E^(0) / (K + 1).
         layers: K.
     """
+
+    def __init__(self, base: Retrieval, interactions: Interactions, layers: int = 2) -> None:
+        super().__init__()
+        self.base, self.layers = base, layers
+        self._adjacency = adjacency(interactions)
+
+    def vectors(self) -> tuple[Tensor, Tensor]:
+        """Propagates all vectors."""
+        users, items = all_users, all_items = self.base.vectors()
+        for _ in range(self.layers):
+            users, items = self._adjacency @ items, self._adjacency.transposed @ users
+            all_users, all_items = all_users + users, all_items + items
+        return all_users / (self.layers + 1), all_items / (self.layers + 1)
+
+    def triples(self, users: Tensor, items: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+        """Propagates all vectors, and reads what the batch names."""
+        return triples_of(self.vectors(), users, items, others)
+
+
+class LightGCN(Propagated):
+    """Propagates the vectors of two embeddings: LightGCN as it was published."""
 
     def __init__(
         self,
@@ -61,63 +134,23 @@ class LightGCN(nn.Module):
         interactions: Interactions,
         layers: int = 2,
     ) -> None:
-        super().__init__()
-        self.users, self.items, self.layers = users, items, layers
-        self._to_users, self._to_items = normalized(interactions)
+        super().__init__(MatrixFactorization(users, items), interactions, layers)
 
-    def vectors(self) -> tuple[Tensor, Tensor]:
-        """Propagates all vectors."""
-        users, items = self.users(), self.items()
-        all_users, all_items = users, items
-        for _ in range(self.layers):
-            users, items = (
-                spread(self._to_users, self._to_items, items),
-                spread(self._to_items, self._to_users, users),
-            )
-            all_users, all_items = all_users + users, all_items + items
-        return all_users / (self.layers + 1), all_items / (self.layers + 1)
+    @property
+    def users(self) -> MappedEmbedding:
+        """The users' E^(0)."""
+        return cast(MatrixFactorization, self.base).users
 
-    def triples(self, users: Tensor, items: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-        """Propagates all vectors, and reads what the batch names."""
-        all_users, all_items = self.vectors()
-        u = nn.functional.embedding(users, all_users)
-        ours, theirs = (nn.functional.embedding(i, all_items) for i in (items, others))
-        return (u * ours).sum(1), (u * theirs).sum(1)
+    @property
+    def items(self) -> MappedEmbedding:
+        """The items' E^(0)."""
+        return cast(MatrixFactorization, self.base).items
 
 
-def normalized(interactions: Interactions) -> tuple[Tensor, Tensor]:
-    """Gives 1 / sqrt(d_u d_i) at the train pairs, as sparse rows (U, I) and, transposed, (I, U)."""
-    users, items = interactions.train
-    degrees = [np.bincount(side) for side in (users, items)]
-    values = 1 / np.sqrt(degrees[0][users] * degrees[1][items].astype(np.float64))
-    shape = (interactions.num_users, interactions.num_items)
-    return _csr(users, items, values, shape), _csr(items, users, values, shape[::-1])
-
-
-def _csr(rows: Int, columns: Int, values: NDArray[np.float64], shape: tuple[int, int]) -> Tensor:
-    order = np.lexsort((columns, rows))
-    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
-    parts = (starts, columns[order], values[order].astype(np.float32))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(
-            *map(torch.from_numpy, parts), size=shape, check_invariants=True
-        )
-
-
-def spread(matrix: Tensor, transposed: Tensor, vectors: Tensor) -> Tensor:
-    """Multiplies sparse rows with vectors; gradients flow to the vectors alone."""
-    return cast(Tensor, _Spread.apply(matrix, transposed, vectors))
-
-
-class _Spread(torch.autograd.Function):
-    """A product that knows the transpose, which autograd would build anew in each step."""
-
-    @staticmethod
-    def forward(ctx: Any, matrix: Tensor, transposed: Tensor, vectors: Tensor) -> Tensor:
-        ctx.transposed = transposed
-        return matrix @ vectors
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:
-        return None, None, ctx.transposed @ gradient.contiguous()
+def triples_of(
+    vectors: tuple[Tensor, Tensor], users: Tensor, items: Tensor, others: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gives the scores (n,) of users' items, and of other items, from the vectors of all."""
+    u = embedding(users, vectors[0])
+    ours, theirs = (embedding(i, vectors[1]) for i in (items, others))
+    return (u * ours).sum(1), (u * theirs).sum(1)
