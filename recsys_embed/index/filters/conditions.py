@@ -42,7 +42,7 @@ def condition(json: Mapping[str, Any], schema: Schema, where: str) -> Predicate:
 def _field(name: Any, schema: Schema, where: str) -> str:
     if not isinstance(name, str) or name not in schema.kinds:
         raise FilterError(
-            f"{where} asks for field {name!r}, which items lack; "
+            f"{where} asks for field {name!r:.80}, which items lack; "
             f"{near(str(name), list(schema.kinds))}"
         )
     return name
@@ -51,7 +51,7 @@ def _field(name: Any, schema: Schema, where: str) -> str:
 def _check_operator(operator: str, name: str, kind: Kind, where: str) -> None:
     if operator not in OPERATORS[kind]:
         raise FilterError(
-            f"{where} asks {name!r}, of kind {kind}, for {operator!r};"
+            f"{where} asks {name!r}, of kind {kind}, for {operator!r:.80};"
             f" {near(str(operator), OPERATORS[kind])}"
         )
 
@@ -70,11 +70,11 @@ def _part(name: str, kind: Kind, operator: str, value: Any, where: str) -> Predi
 
 def _existence(name: str, value: Any, where: str, said: str) -> Predicate:
     if type(value) is not bool:
-        raise FilterError(f"{where} must be true or false, got {value!r}")
+        raise FilterError(f"{where} must be true or false, got {value!r:.80}")
     return Exists(name, said) if value else Not(Exists(name, f"{name} exists True"))
 
 
 def _list(value: Any, where: str) -> list[Any]:
     if not isinstance(value, list | tuple) or not value:
-        raise FilterError(f"{where} must be a list of at least one value, got {value!r}")
+        raise FilterError(f"{where} must be a list of at least one value, got {value!r:.80}")
     return list(value)

@@ -83,7 +83,9 @@ def _read(json: Any, schema: Schema, where: str) -> Predicate:
         return Not(_read(json["not"], schema, f"{where}.not"))
     parts = json[form]
     if not isinstance(parts, list | tuple) or not parts:
-        raise FilterError(f"{where}.{form} must be a list of at least one filter, got {parts!r}")
+        raise FilterError(
+            f"{where}.{form} must be a list of at least one filter, got {parts!r:.80}"
+        )
     read = tuple(_read(part, schema, f"{where}.{form}[{i}]") for i, part in enumerate(parts))
     return AllOf(read) if form == "and" else AnyOf(read)
 
@@ -97,8 +99,8 @@ def _form(json: Any, where: str) -> str:
     if forms == ["field"] or len(forms) == 1 == len(json):
         return forms[0]
     if forms:
-        raise FilterError(f"{where} must have one of and, or, not alone, got {sorted(json)}")
+        raise FilterError(f"{where} must have one of and, or, not alone, got {sorted(json)!s:.80}")
     raise FilterError(
-        f"{where} must have one of {', '.join(FORMS)}, got {sorted(json) or 'nothing'};"
+        f"{where} must have one of {', '.join(FORMS)}, got {(sorted(json) or 'nothing')!s:.80};"
         f" {near(str(next(iter(json), '')), FORMS)}"
     )

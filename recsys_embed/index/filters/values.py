@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from recsys_embed.errors import FilterError
-from recsys_embed.index.attributes.checking import EXPECTED, is_finite
+from recsys_embed.index.attributes.kinds import EXPECTED, is_finite
 from recsys_embed.index.attributes.schema import Kind
 
 INT_LOW, INT_HIGH = -(2**63), 2**63 - 1
@@ -27,7 +27,7 @@ def value_of(value: Any, kind: Kind, where: str) -> Any:
     elif is_number(value) and value == int(value) and INT_LOW <= value <= INT_HIGH:
         return int(value)
     expected = "a string" if PLAIN.get(kind) is str else EXPECTED[kind]
-    raise FilterError(f"{where} must be {expected}, got {value!r}")
+    raise FilterError(f"{where} must be {expected}, got {value!r:.80}")
 
 
 def is_number(value: Any) -> bool:
@@ -61,5 +61,5 @@ def highest(operator: str, bound: Any, kind: Kind, where: str) -> float:
 
 def _bound(bound: Any, where: str) -> float:
     if not is_number(bound):
-        raise FilterError(f"{where} must be a finite number, got {bound!r}")
+        raise FilterError(f"{where} must be a finite number, got {bound!r:.80}")
     return bound  # type: ignore[no-any-return]
