@@ -1,17 +1,16 @@
 """Parameters of an engine, chosen by measurement."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys_embed.index.config import IndexConfig, Parameters
-from recsys_embed.index.engines.protocol import Engine, Mask, Reach
+from recsys_embed.index.engines.protocol import Engine, Floats, Mask, Reach
 from recsys_embed.index.measuring import Sample, Trial, costs_of, smallest
 from recsys_embed.index.tuning import Costs, Tuning
 
 MOST_QUERIES = 256
-FILTER_QUERIES = 64  # scoring all that a filter admits takes longer than scoring all
-DENSITIES = (1.0, 0.5, 0.1)  # with less, scoring what matches is mostly faster
-CLUMP = 0.1  # share that the filter along a direction admits
+FILTER_QUERIES = 48  # scoring all that a filter admits takes longer than scoring all
+SHARE = 0.3  # that the measured filters admit
+SPREADS = tuple(0.6 * 1.2**i for i in range(10))
 
 
 def tuned(engine: Engine, sample: Sample, on: str, config: IndexConfig) -> tuple[Engine, Tuning]:
@@ -31,13 +30,13 @@ def tuned(engine: Engine, sample: Sample, on: str, config: IndexConfig) -> tuple
     sample = sample._replace(queries=sample.queries[:MOST_QUERIES])
     count = int(np.count_nonzero(sample.alive))
     if engine.is_exact:
-        return engine, Tuning(1.0, on, 1.0, costs_of(engine, 0, sample), count)
+        return engine, Tuning(1.0, on, 1.0, costs_of(engine, sample), count)
     rerank, trial = rerank_of(config), Trial(sample)
-    steps = _steps(engine, trial, rerank, config.target_recall)
+    steps = steps_for(engine, trial, rerank, config.target_recall)
     parameters = engine.with_steps(steps)
-    chosen = engine.tuned(parameters, _reach(engine, sample, rerank, config))
+    chosen = _reaching(engine.tuned(parameters, engine.reach), sample, rerank, config)
     recall = float(trial.recalls(chosen, parameters, rerank).mean())
-    return chosen, Tuning(recall, on, rerank, costs_of(chosen, steps, sample), count)
+    return chosen, Tuning(recall, on, rerank, costs_of(chosen, sample), count, steps)
 
 
 def rerank_of(config: IndexConfig) -> float:
@@ -49,49 +48,35 @@ def rerank_of(config: IndexConfig) -> float:
     return 1.5 if config.codec == "int8" else 1.0
 
 
-def _steps(engine: Engine, trial: Trial, rerank: float, target: float) -> int:
+def steps_for(engine: Engine, trial: Trial, rerank: float, target: float) -> int:
+    """Finds the fewest lists or candidates that reach a recall."""
+
     def reaches(steps: int) -> bool:
         return trial.reaches(engine, engine.with_steps(steps), rerank, target)
 
     return smallest(reaches, engine.most_steps)
 
 
-def _reach(engine: Engine, sample: Sample, rerank: float, config: IndexConfig) -> Reach:
-    """Finds how many chosen slots must be passed: of random ones, then of ones that lie together.
+def _reaching(engine: Engine, sample: Sample, rerank: float, config: IndexConfig) -> Engine:
+    """Widens the reach until filters of two sorts miss little: a random one, and a half-space.
 
     A filter on what vectors know of (a category, say) admits items on one side of the space, far
-    from some queries; the filter along a random direction stands for those.
+    from some queries; the half-space along a random direction stands for those.
     """
     few = sample._replace(queries=sample.queries[:FILTER_QUERIES])
-    random = np.random.default_rng(config.seed)
-    target = (1 + config.target_recall) / 2
-    counts = []
-    for density in DENSITIES:
-        mask = sample.alive & (random.random(len(sample.alive)) < density)
-        steps = _steps(engine, Trial(few, mask), rerank, target) if mask.any() else 1
-        passed = steps / engine.most_steps * np.count_nonzero(mask)
-        counts.append(max(1.0, float(passed)))
-    return _enlarged(engine, Reach(DENSITIES, tuple(counts)), few, rerank, target, random)
-
-
-def _enlarged(
-    engine: Engine,
-    reach: Reach,
-    sample: Sample,
-    rerank: float,
-    target: float,
-    random: np.random.Generator,
-) -> Reach:
-    mask = _along(random.standard_normal((sample.vectors.shape[1],)), sample)
-    trial, own = Trial(sample, mask), Parameters()
-    while reach.counts[0] < len(sample.alive):
-        if trial.reaches(engine.tuned(engine.parameters, reach), own, rerank, target):
+    random, target = np.random.default_rng(config.seed), (1 + config.target_recall) / 2
+    scattered = sample.alive & (random.random(len(sample.alive)) < SHARE)
+    direction = random.standard_normal((sample.vectors.shape[1],)).astype(np.float32)
+    trials = [Trial(few, m) for m in (scattered, _along(direction, sample)) if m.any()]
+    for spread in SPREADS:
+        wider = engine.tuned(engine.parameters, Reach(spread, 1 - target))
+        if all(trial.reaches(wider, Parameters(), rerank, target) for trial in trials):
             break
-        reach = Reach(reach.densities, tuple(1.5 * count for count in reach.counts))
-    return reach
+    return wider
 
 
-def _along(direction: NDArray[np.float64], sample: Sample) -> Mask:
+def _along(direction: Floats, sample: Sample) -> Mask:
     """Admits the slots that lie farthest along a direction."""
-    far = sample.vectors[: len(sample.alive)] @ direction.astype(np.float32)
-    return sample.alive & (far >= np.quantile(far[sample.alive], 1 - CLUMP))
+    far = sample.vectors[: len(sample.alive)] @ direction
+    admitted: Mask = sample.alive & (far >= np.quantile(far[sample.alive], 1 - SHARE))
+    return admitted

@@ -12,6 +12,8 @@ from recsys_embed.index.engines.protocol import Engine, Floats, Mask
 from recsys_embed.index.ranking import gathered, rescored
 from recsys_embed.index.tuning import Costs
 
+MEASURED_ROWS = 1 << 16  # more than caches hold
+
 
 class Sample(NamedTuple):
     """What an engine is measured with.
@@ -84,27 +86,22 @@ def smallest(reaches: Callable[[int], bool], most: int) -> int:
     return high
 
 
-def costs_of(engine: Engine, steps: int, sample: Sample, reruns: int = 7) -> Costs:
+def costs_of(engine: Engine, sample: Sample, reruns: int = 7) -> Costs:
     """Measures the times of one query: the least of some reruns, for others compute meanwhile."""
     one, size = sample.queries[:1], len(sample.alive)
-    few = np.linspace(0, size - 1, min(size, 4096)).astype(np.int64)
-    part = sample.vectors[: len(few)]
-    taking = _seconds(lambda: sample.vectors.take(few, axis=0), reruns) / len(few)
-    gathering = _seconds(lambda: gathered(few, sample.vectors, one, sample.k), reruns) / len(few)
-    half = chosen_of(np.arange(len(few)) % 2 == 0)
-    scan = _seconds(lambda: scored(part, one, sample.k, half, 1), reruns) / len(few)
-    if engine.is_exact:
-        return Costs(taking, max(0.0, gathering - taking), scan, 0.0, 0.0)
-    chosen = engine.chosen(sample.alive)
+    few = np.linspace(0, size - 1, min(size, MEASURED_ROWS)).astype(np.int64)
+    part, half = sample.vectors[: len(few)], chosen_of(np.arange(len(few)) % 2 == 0)
+    taking = _seconds(lambda: sample.vectors.take(few, axis=0), reruns)
+    gathering = _seconds(lambda: gathered(few, sample.vectors, one, sample.k), reruns)
+    scanning = _seconds(lambda: scored(part, one, sample.k, half, 1), reruns)
+    scoring = max(0.0, gathering - taking)
 
-    def search(steps: int) -> float:
-        asked = engine.with_steps(steps)
-        return _seconds(lambda: engine.search(one, sample.k, chosen, asked), reruns)
+    def searching(every: int) -> float:
+        chosen = engine.chosen(sample.alive & (np.arange(size) % every == 0))
+        return _seconds(lambda: engine.search(one, sample.k, chosen, Parameters()), reruns)
 
-    more = min(4 * steps, engine.most_steps)
-    once = search(steps)
-    step = max(0.0, search(more) - once) / max(1, more - steps) if more > steps else once / steps
-    return Costs(taking, max(0.0, gathering - taking), scan, max(0.0, once - steps * step), step)
+    by_row = (taking / len(few), scoring / len(few), scanning / len(few))
+    return Costs(*by_row, half=searching(2), tenth=searching(10))
 
 
 def _seconds(call: Callable[[], object], reruns: int) -> float:

@@ -14,6 +14,8 @@ from recsys_embed.index.searching import nearest
 
 LONG = 1024  # ids to keep out of one query's results, beyond which they become a mask of its own
 
+TUNED, EXACT = Parameters(), Parameters(exact=True)
+
 
 class Planned(NamedTuple):
     """Hits and how they came about; `filtered` as in `Found`."""
@@ -59,25 +61,27 @@ def _among(
 ) -> Planned:
     state = moment.state
     filtered = 0 if among is None else state.alive - among.count
-    if among is not None and _gathering_is_faster(moment, among, len(queries), parameters):
+    plan = _plan(moment, among, len(queries), parameters)
+    if plan == "gather" and among is not None:
         hits = gathered(among.slots, state.arrays.vectors, queries, k)
-        return Planned(widened(hits, k), True, filtered, "gather")
-    exact = parameters.exact or state.engine.is_exact
-    hits = nearest(moment, queries, k, parameters, among)
-    return Planned(hits, exact, filtered, "exact" if exact else state.engine.kind)
+        return Planned(widened(hits, k), True, filtered, plan)
+    chosen = EXACT if plan == "exact" else parameters
+    hits = nearest(moment, queries, k, chosen, among)
+    return Planned(hits, plan == "exact", filtered, plan)
 
 
-def _gathering_is_faster(
-    moment: Moment, among: Admitted, queries: int, parameters: Parameters
-) -> bool:
+def _plan(moment: Moment, among: Admitted | None, queries: int, parameters: Parameters) -> str:
+    """Chooses the fastest by measured costs; of exact ways only, if the engine is no faster."""
     state, costs = moment.state, moment.state.tuning.costs
+    exact = parameters.exact or state.engine.is_exact
+    if among is None or parameters not in (TUNED, EXACT):
+        return "exact" if exact else state.engine.kind
     gathering = costs.of_gathering(among.count, queries)
-    if not among.count or parameters.exact or state.engine.is_exact:
-        return gathering <= costs.of_scanning(state.size, queries)
-    if gathering <= costs.of_searching(1, queries):
-        return True  # without asking the engine, for which it would have to spell the slots
-    steps = parameters.nprobe or parameters.ef or state.engine.steps_among(among.in_engine)
-    return gathering <= costs.of_searching(steps, queries)
+    scanning = costs.of_scanning(state.size, queries)
+    searching = costs.of_searching(among.count / max(1, state.alive), queries)
+    if exact or min(gathering, scanning) <= searching:
+        return "gather" if gathering <= scanning else "exact"
+    return state.engine.kind
 
 
 def _one_by_one(

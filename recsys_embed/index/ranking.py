@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from recsys_embed.index.engines.protocol import Floats, Hits, Slots
 
+ROWS_BYTES = 1 << 19  # of vectors that are taken out and scored while they are in the cache
+SCORES_BYTES = 1 << 25
+
 
 def best(hits: Hits, k: int) -> Hits:
     """Gives the k best of each query, best first; of equal scores, the ones that stand first.
@@ -55,9 +58,7 @@ def rescored(hits: Hits, queries: Floats, vectors: Floats, k: int) -> Hits:
     return best(Hits(slots, scores), k)
 
 
-def gathered(
-    slots: Slots, vectors: Floats, queries: Floats, k: int, block_bytes: int = 1 << 24
-) -> Hits:
+def gathered(slots: Slots, vectors: Floats, queries: Floats, k: int) -> Hits:
     """Scores the vectors at some slots, all of them, for every query.
 
     Args:
@@ -65,15 +66,20 @@ def gathered(
         vectors: float32 (capacity, D), by slot.
         queries: float32 (Q, D).
         k: at least 1.
-        block_bytes: of vectors and scores that are held at once.
     """
-    rows = max(k, block_bytes // (4 * (vectors.shape[1] + len(queries))))
-    found = nothing(len(queries), 0)
+    most = max(1, SCORES_BYTES // (4 * max(1, len(slots))))
+    if len(queries) > most:
+        parts = range(0, len(queries), most)
+        hits = [gathered(slots, vectors, queries[at : at + most], k) for at in parts]
+        return Hits(
+            np.concatenate([h.slots for h in hits]), np.concatenate([h.scores for h in hits])
+        )
+    scores = np.empty((len(queries), len(slots)), np.float32)
+    rows = max(1, ROWS_BYTES // (4 * vectors.shape[1]))
     for start in range(0, len(slots), rows):
-        part = slots[start : start + rows]
-        scores = queries @ vectors.take(part, axis=0).T
-        found = joined(found, Hits(np.broadcast_to(part, scores.shape), scores), k)
-    return found
+        part = slice(start, start + rows)
+        np.matmul(queries, vectors.take(slots[part], axis=0).T, out=scores[:, part])
+    return best(Hits(np.broadcast_to(slots, scores.shape), scores), k)
 
 
 def nothing(queries: int, k: int) -> Hits:

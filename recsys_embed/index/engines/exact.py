@@ -25,6 +25,7 @@ class ExactEngine:
 
     kind = "exact"
     parameters = Parameters()
+    reach = Reach()
     most_steps = 0
     is_exact = True
     forgets = False
@@ -35,10 +36,6 @@ class ExactEngine:
     def with_steps(self, steps: int) -> Parameters:
         """See `Engine.with_steps`; there are none."""
         return Parameters()
-
-    def steps_among(self, chosen: Chosen) -> int:
-        """See `Engine.steps_among`; there are none."""
-        return 0
 
     def chosen(self, mask: Mask) -> Chosen:
         """See `Engine.chosen`."""

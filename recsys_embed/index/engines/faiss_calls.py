@@ -5,7 +5,6 @@ import threading
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys_embed.index.engines.protocol import Chosen, Floats, Hits, Mask, Slots
 
@@ -69,13 +68,6 @@ def search_lists(
         faiss.SearchParametersIVF(nprobe=lists.shape[1], sel=selector),
     )
     return padded(slots, scores)
-
-
-def ids_of(lists: Any, number: int, count: int) -> NDArray[np.int64]:
-    """Copies the ids of one inverted list."""
-    if not count:
-        return np.zeros(0, np.int64)
-    return np.array(faiss.rev_swig_ptr(lists.get_ids(number), count))
 
 
 def padded(slots: Any, scores: Floats) -> Hits:

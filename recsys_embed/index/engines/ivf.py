@@ -10,13 +10,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys_embed.index.config import Codec, IndexConfig, Parameters
 from recsys_embed.index.engines import faiss_calls
 from recsys_embed.index.engines.faiss_calls import faiss
+from recsys_embed.index.engines.lists import Lists, share_above
 from recsys_embed.index.engines.protocol import Chosen, Floats, Hits, Mask, Reach, Slots
-from recsys_embed.index.ranking import nothing
+from recsys_embed.index.ranking import joined, nothing
 
 POINTS_A_LIST = 64  # more points move the centroids little, and training is what takes long
 CODES: dict[Codec, Any] = {
@@ -34,8 +34,9 @@ class IvfEngine:
 
     Args:
         index: a trained faiss inverted file; never changed from here on.
+        lists: which slots its lists hold.
         parameters: whose `nprobe` is the number of lists that a search looks into.
-        reach: how many chosen slots a search among chosen ones passes.
+        reach: how far a search among chosen slots goes.
         target_k: results for which both were tuned.
         threads: that one search may use.
     """
@@ -45,38 +46,51 @@ class IvfEngine:
     forgets = True
 
     def __init__(
-        self, index: Any, parameters: Parameters, reach: Reach, target_k: int, threads: int
+        self,
+        index: Any,
+        lists: Lists,
+        parameters: Parameters,
+        reach: Reach,
+        target_k: int,
+        threads: int,
     ) -> None:
         self._index = index
+        self._lists = lists
         self._target_k = target_k
         self._threads = threads
         self.parameters = parameters
         self.reach = reach
-        self._asked: dict[int, Any] = {}
         self.scores_are_exact = isinstance(index, faiss.IndexIVFFlat)
+        self._asked: dict[int, Any] = {}
 
     @classmethod
     def build(cls, slots: Slots, vectors: Floats, config: IndexConfig) -> "IvfEngine":
         """Trains the centroids on a sample and puts every vector into its list.
 
         Args:
-            slots: int64 (n,).
+            slots: int64 (n,), rising.
             vectors: float32 (n, D).
             config: of the index.
         """
         faiss_calls.use_threads(config.threads)
-        index = _empty(vectors.shape[1], lists_for(len(vectors), config.nlist), config.codec)
+        nlist = lists_for(len(vectors), config.nlist)
+        index = _untrained(vectors.shape[1], nlist, config.codec)
         index.cp.seed = config.seed + 1
         index.cp.max_points_per_centroid = POINTS_A_LIST
         index.cp.min_points_per_centroid = 1  # fewer make poorer lists, which tuning will see
-        index.train(_sample(vectors, index.nlist * POINTS_A_LIST, config.seed))
-        index.add_with_ids(vectors, slots)
-        return cls(index, Parameters(nprobe=1), Reach(), config.target_k, config.threads)
+        index.train(_sample(vectors, nlist * POINTS_A_LIST, config.seed))
+        lists = _added(index, Lists.empty(nlist, vectors.shape[1]), slots, vectors)
+        return cls(index, lists, Parameters(nprobe=1), Reach(), config.target_k, config.threads)
 
     @property
     def nlist(self) -> int:
         """Number of lists."""
         return int(self._index.nlist)
+
+    @property
+    def most_steps(self) -> int:
+        """See `Engine.most_steps`."""
+        return self.nlist
 
     @property
     def num_bytes(self) -> int:
@@ -89,59 +103,58 @@ class IvfEngine:
         """See `Engine.imbalance`."""
         return float(self._index.invlists.imbalance_factor())
 
-    @property
-    def most_steps(self) -> int:
-        """See `Engine.most_steps`."""
-        return self.nlist
-
     def with_steps(self, steps: int) -> Parameters:
         """See `Engine.with_steps`."""
         return Parameters(nprobe=steps)
 
-    def steps_among(self, chosen: Chosen) -> int:
-        """See `Engine.steps_among`."""
-        if chosen.lists is None or not chosen.count:
-            return 1
-        held = np.count_nonzero(chosen.lists)
-        return math.ceil(held * min(1.0, self.reach.at(chosen.density) / chosen.count))
-
     def chosen(self, mask: Mask) -> Chosen:
         """See `Engine.chosen`."""
-        plain = faiss_calls.chosen(mask)
-        of = self._list_of
-        held = of[np.flatnonzero(mask[: len(of)])]  # dead slots at the end may be in no list
-        lists = np.bincount(held, minlength=self.nlist + 1)[:-1]
-        within = int(self._sizes[lists > 0].sum())
-        return replace(plain, lists=lists, density=plain.count / within if within else 1.0)
+        return replace(faiss_calls.chosen(mask), lists=self._lists.held(mask))
 
     def search(
         self, queries: Floats, k: int, chosen: Chosen | None, parameters: Parameters
     ) -> Hits:
-        """See `Engine.search`; what it looks into grows with k beyond the k it was tuned for."""
+        """See `Engine.search`; without a choice, more lists are looked into for a larger k."""
         faiss_calls.use_threads(self._threads)
         nprobe = parameters.nprobe
         if chosen is None:
-            asked = self._asking(nprobe or self._grown(self.parameters.nprobe or 1, k))
+            asked = self._asking(nprobe or self._nprobe_for(k))
             return faiss_calls.search(self._index, queries, k, asked)
         if nprobe is None:
-            return self._search_lists(queries, k, chosen)
+            return self._search_promising(queries, k, chosen)
         asked = faiss.SearchParametersIVF(nprobe=min(nprobe, self.nlist), sel=chosen.selector)
         return faiss_calls.search(self._index, queries, k, asked)
 
-    def _search_lists(self, queries: Floats, k: int, chosen: Chosen) -> Hits:
-        """Looks into the nearest lists that hold chosen slots until enough of them are passed."""
-        counts = np.zeros(self.nlist, np.int64) if chosen.lists is None else chosen.lists
-        held = np.flatnonzero(counts)
+    def _search_promising(self, queries: Floats, k: int, chosen: Chosen) -> Hits:
+        """Looks into lists until those left out are expected to hold few of the best.
+
+        The nearest lists with at least 2 k of the chosen slots give a k-th best score; by their
+        means and spreads, the other lists are expected to hold so many slots that score more.
+        """
+        held = np.flatnonzero(_counts(chosen))
         if not len(held):
             return nothing(len(queries), k)
-        near = queries @ self._centroids[held].T
-        order = np.argsort(-near, axis=1)
-        passed = np.cumsum(counts[held][order], axis=1)
-        enough = passed >= self._grown(self.reach.at(chosen.density), k)
-        most = min(len(held), 1 + int((~enough).sum(axis=1).max()))
-        lists = held[order[:, :most]]
-        lists[:, 1:][enough[:, : most - 1]] = -1
-        near = np.take_along_axis(near, order[:, :most], axis=1)
+        counts = _counts(chosen)[held].astype(np.float32)
+        near = queries @ self._means[held].T  # (Q, H)
+        first = _enough(near, counts, np.full(len(queries), 2.0 * k))
+        hits = self._search_lists(queries, k, first, held, chosen)
+        lengths = np.sqrt(np.einsum("qd,qd->q", queries, queries))[:, None]
+        spreads = np.maximum(self._spreads[held] * lengths * self.reach.spread, 1e-12)
+        above = counts * share_above((hits.scores[:, -1:] - near) / spreads)
+        above[first] = 0
+        rest = _enough(above, above, above.sum(axis=1) - self.reach.missing * k)
+        rest &= above > 0
+        if not rest.any():
+            return hits
+        return joined(hits, self._search_lists(queries, k, rest, held, chosen), k)
+
+    def _search_lists(
+        self, queries: Floats, k: int, wanted: Mask, held: Slots, chosen: Chosen
+    ) -> Hits:
+        most = max(1, int(wanted.sum(axis=1).max()))
+        order = np.argsort(~wanted, axis=1, kind="stable")[:, :most]
+        lists = np.where(np.take_along_axis(wanted, order, axis=1), held[order], -1)
+        near = np.einsum("qd,qpd->qp", queries, self._centroids[np.maximum(lists, 0)])
         return faiss_calls.search_lists(self._index, queries, k, lists, near, chosen.selector)
 
     def folded(self, slots: Slots, vectors: Floats, keep: Mask | None) -> "IvfEngine":
@@ -151,35 +164,28 @@ class IvfEngine:
         if keep is not None:
             kept = faiss_calls.chosen(keep)
             index.remove_ids(faiss.IDSelectorNot(kept.selector))
-        if len(slots):
-            index.add_with_ids(vectors, slots)
-        return IvfEngine(index, self.parameters, self.reach, self._target_k, self._threads)
+        lists = _added(index, self._lists.keeping(keep), slots, vectors)
+        return IvfEngine(index, lists, self.parameters, self.reach, self._target_k, self._threads)
 
     def tuned(self, parameters: Parameters, reach: Reach) -> "IvfEngine":
         """See `Engine.tuned`."""
-        return IvfEngine(self._index, parameters, reach, self._target_k, self._threads)
+        return IvfEngine(self._index, self._lists, parameters, reach, self._target_k, self._threads)
 
     @cached_property
     def _centroids(self) -> Floats:
         return np.asarray(self._index.quantizer.reconstruct_n(0, self.nlist))
 
     @cached_property
-    def _sizes(self) -> Slots:
-        lists = self._index.invlists
-        return np.array([lists.list_size(i) for i in range(self.nlist)])
+    def _means(self) -> Floats:
+        return self._lists.means()
 
     @cached_property
-    def _list_of(self) -> NDArray[np.int32]:
-        """Gives the list of every slot; `nlist` for a slot that is in none."""
-        sizes, lists = self._sizes, self._index.invlists
-        slots = [faiss_calls.ids_of(lists, i, n) for i, n in enumerate(sizes.tolist())]
-        held = np.concatenate(slots)
-        found = np.full(1 + held.max(initial=-1), self.nlist, np.int32)
-        found[held] = np.repeat(np.arange(self.nlist, dtype=np.int32), sizes)
-        return found
+    def _spreads(self) -> Floats:
+        return self._lists.spreads()
 
-    def _grown(self, effort: float, k: int) -> int:
-        return math.ceil(effort * max(1.0, k / self._target_k))
+    def _nprobe_for(self, k: int) -> int:
+        nprobe = self.parameters.nprobe or 1
+        return nprobe if k <= self._target_k else math.ceil(nprobe * k / self._target_k)
 
     def _asking(self, nprobe: int) -> Any:
         asked = self._asked.get(nprobe)
@@ -196,7 +202,32 @@ def lists_for(count: int, asked: int | None) -> int:
     return 1 << max(0, round(math.log2(2 * math.sqrt(max(1, count)))))
 
 
-def _empty(dim: int, nlist: int, codec: Codec) -> Any:
+def _counts(chosen: Chosen) -> Slots:
+    return np.zeros(0, np.int64) if chosen.lists is None else chosen.lists
+
+
+def _enough(near: Floats, counts: Floats, wanted: Any) -> Mask:
+    """Marks in each row the nearest until their counts reach what is wanted; the first always."""
+    order = np.argsort(-near, axis=1)
+    passed = np.cumsum(np.broadcast_to(counts, near.shape)[np.arange(len(near))[:, None], order], 1)
+    needed = np.ones(near.shape, bool)
+    needed[:, 1:] = passed[:, :-1] < wanted[:, None]
+    marked = np.zeros(near.shape, bool)
+    np.put_along_axis(marked, order, needed, axis=1)
+    return marked
+
+
+def _added(index: Any, lists: Lists, slots: Slots, vectors: Floats) -> Lists:
+    if not len(slots):
+        return lists
+    own = np.ascontiguousarray(index.quantizer.search(vectors, 1)[1][:, 0])
+    slots, vectors = np.ascontiguousarray(slots), np.ascontiguousarray(vectors)
+    pointers = (faiss.swig_ptr(array) for array in (vectors, slots, own))
+    index.add_core(len(slots), *pointers)
+    return lists.plus(slots, vectors, own)
+
+
+def _untrained(dim: int, nlist: int, codec: Codec) -> Any:
     metric = faiss.METRIC_INNER_PRODUCT
     quantizer = faiss.IndexFlatIP(dim)
     if codec == "fp32":

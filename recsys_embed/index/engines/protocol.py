@@ -35,14 +35,25 @@ class Chosen:
         count: number of bits that are set.
         selector: the engine's own spelling of the bits.
         lists: of an inverted file, how many of the slots each list holds, int64 (lists,).
-        density: share of them among all that their lists hold, at most 1.
     """
 
     bits: Bits
     count: int
     selector: Any
     lists: Slots | None = None
-    density: float = 1.0
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far a search among chosen slots goes, as tuned.
+
+    Attributes:
+        spread: times wider than measured that lists are taken to be, so that recall is reached.
+        missing: share of the best that it may be expected to leave out.
+    """
+
+    spread: float = 1.0
+    missing: float = 0.01
 
 
 class Engine(Protocol):
@@ -83,11 +94,12 @@ class Engine(Protocol):
     def imbalance(self) -> float:
         """How many times longer than with even lists a search takes; 1 without lists."""
 
+    @property
+    def reach(self) -> Reach:
+        """How far a search among chosen slots goes where it is told nothing else."""
+
     def with_steps(self, steps: int) -> Parameters:
         """Gives the parameters that look into so many lists, or keep so many candidates."""
-
-    def steps_among(self, chosen: Chosen) -> int:
-        """Tells into how many lists, or candidates, a search among chosen slots looks."""
 
     def chosen(self, mask: Mask) -> Chosen:
         """Prepares the slots that searches may find, bool (slots of the engine,)."""
@@ -116,28 +128,3 @@ class Engine(Protocol):
 
     def tuned(self, parameters: Parameters, reach: "Reach") -> "Engine":
         """Gives the same engine with other parameters, and another reach, of its own."""
-
-
-@dataclass(frozen=True)
-class Reach:
-    """How many chosen slots a search must pass, by the share that they are of what it passes.
-
-    Between densities that were measured it is a power of the density; below them, as at the least.
-
-    Attributes:
-        densities: falling, the first 1.
-        counts: slots to pass at each.
-
-    Example:
-        >>> round(Reach((1.0, 0.01), (4000.0, 1000.0)).at(0.1))
-        2000
-    """
-
-    densities: tuple[float, ...] = (1.0,)
-    counts: tuple[float, ...] = (0.0,)
-
-    def at(self, density: float) -> float:
-        """Gives the slots to pass at a density in (0, 1]."""
-        known = np.log(self.densities[::-1])
-        counts = np.log(np.maximum(self.counts[::-1], 1))
-        return float(np.exp(np.interp(np.log(density), known, counts)))
