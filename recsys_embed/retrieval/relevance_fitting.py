@@ -18,7 +18,7 @@ class Fitted(NamedTuple):
     """An adapter and what it is worth, measured on queries that learning did not see.
 
     Attributes:
-        adapter: with its curve.
+        adapter: with its curve, which is empty if nothing relevant was held out.
         log_loss: mean of a pair, in nats.
         global_log_loss: of the best map that is the same for all queries, learned alike.
         queries: how many it was measured on.
@@ -98,9 +98,7 @@ def _curve(
 ) -> tuple[Doubles, Doubles, Doubles]:
     """Gives thresholds, evenly spread over the relevant, and recall and precision of each."""
     if not relevant.any():
-        raise InputError(
-            f"the {len(relevant)} held-out results hold no relevant one; give more queries"
-        )
+        return NONE, NONE, NONE
     of_relevant, every = np.sort(probabilities[relevant]), np.sort(probabilities)
     thresholds = np.quantile(of_relevant, np.linspace(0, 1, points), method="lower")
     found = len(of_relevant) - np.searchsorted(of_relevant, thresholds)
