@@ -99,7 +99,7 @@ DELETE = _posted(
     {"by name": {"ids": ["90214A"]}, "by decimal id": {"decimal_ids": ["90214"]}},
     403,
 )
-ACTIVATE = _posted(writes.ActivateRequest, {"a version": {"version": "items@000000000007.2"}}, 403)
+ACTIVATE = _posted(writes.ActivateRequest, {"a version": {"version": "items@d6cf742a:7.2"}}, 403)
 NOTHING: dict[str, Any] = {"nothing more": {}}
 ROLLBACK = _posted(writes.NothingMore, NOTHING, 403, required=False)
 REBUILD = _posted(writes.NothingMore, NOTHING, 403, required=False, done=202)

@@ -67,7 +67,8 @@ class Options(Choosing):
     quotas: list[Annotated[int, Field(ge=0, le=MOST_K)]] | None = Field(
         None,
         min_length=1,
-        description="candidates of each vector, with combine 'quota'; even shares if left out",
+        description="candidates of each vector, with combine 'quota'; they add up to k; even shares"
+        " if left out",
     )
     parameters: Parameters | None = None
     wanted: list[Wanted] = Field([], alias="with", description="what stands beside each candidate")
