@@ -1,10 +1,12 @@
 """Parameters of an engine, chosen by measurement."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from recsys_embed.index.config import IndexConfig, Parameters
 from recsys_embed.index.engines.protocol import Engine, Floats, Mask, Reach
-from recsys_embed.index.measuring import Sample, Trial, costs_of, smallest
+from recsys_embed.index.measuring import Goal, Sample, Trial, costs_of, smallest
 from recsys_embed.index.tuning import Costs, Tuning
 
 MOST_QUERIES = 256
@@ -32,11 +34,13 @@ def tuned(engine: Engine, sample: Sample, on: str, config: IndexConfig) -> tuple
     if engine.is_exact:
         return engine, Tuning(1.0, on, 1.0, costs_of(engine, sample), count)
     rerank, trial = rerank_of(config), Trial(sample)
-    steps = steps_for(engine, trial, rerank, config.target_recall)
+    steps = smallest_of(engine, [Goal(trial, config.target_recall, -1.0)], rerank)
     parameters = engine.with_steps(steps)
     chosen = _reaching(engine.tuned(parameters, engine.reach), sample, rerank, config)
     recall = float(trial.recalls(chosen, parameters, rerank).mean())
-    return chosen, Tuning(recall, on, rerank, costs_of(chosen, sample), count, steps)
+    of_items = float(_trial_of_items(sample, config).recalls(chosen, parameters, rerank).mean())
+    costs = costs_of(chosen, sample)
+    return chosen, Tuning(recall, on, rerank, costs, count, steps, of_items)
 
 
 def rerank_of(config: IndexConfig) -> float:
@@ -48,13 +52,29 @@ def rerank_of(config: IndexConfig) -> float:
     return 1.5 if config.codec == "int8" else 1.0
 
 
-def steps_for(engine: Engine, trial: Trial, rerank: float, target: float) -> int:
-    """Finds the fewest lists or candidates that reach a recall."""
+def smallest_of(engine: Engine, goals: Sequence[Goal], rerank: float, least: int = 1) -> int:
+    """Finds the fewest lists or candidates, at least `least`, that reach all goals.
+
+    Args:
+        engine: to search with.
+        goals: what to reach.
+        rerank: candidates a result that are scored again.
+        least: lists or candidates.
+    """
 
     def reaches(steps: int) -> bool:
-        return trial.reaches(engine, engine.with_steps(steps), rerank, target)
+        asked = engine.with_steps(steps)
+        return all(
+            goal.trial.reaches(engine, asked, rerank, goal.target, goal.errors) for goal in goals
+        )
 
-    return smallest(reaches, engine.most_steps)
+    return smallest(reaches, engine.most_steps, least)
+
+
+def _trial_of_items(sample: Sample, config: IndexConfig) -> Trial:
+    slots = np.flatnonzero(sample.alive)
+    drawn = np.random.default_rng(config.seed).choice(slots, min(len(slots), FILTER_QUERIES))
+    return Trial(sample._replace(queries=sample.vectors.take(drawn, axis=0)))
 
 
 def _reaching(engine: Engine, sample: Sample, rerank: float, config: IndexConfig) -> Engine:
@@ -70,7 +90,7 @@ def _reaching(engine: Engine, sample: Sample, rerank: float, config: IndexConfig
     trials = [Trial(few, m) for m in (scattered, _along(direction, sample)) if m.any()]
     for spread in SPREADS:
         wider = engine.tuned(engine.parameters, Reach(spread, 1 - target))
-        if all(trial.reaches(wider, Parameters(), rerank, target) for trial in trials):
+        if all(trial.reaches(wider, Parameters(), rerank, target, -1.0) for trial in trials):
             break
     return wider
 

@@ -13,20 +13,22 @@ from recsys_embed.arrays import as_ids
 from recsys_embed.errors import InputError
 from recsys_embed.index.arguments import as_vectors, distinct
 from recsys_embed.index.attributes import Columns, Schema, checked
-from recsys_embed.index.building import built, has_fallen, retuned
+from recsys_embed.index.building import built
 from recsys_embed.index.config import IndexConfig, Parameters
+from recsys_embed.index.drift import adapted, retuned
 from recsys_embed.index.folding import folded, with_folded
 from recsys_embed.index.found import Capabilities, Found, Stats
 from recsys_embed.index.items import Ids, Items
 from recsys_embed.index.moment import Where
 from recsys_embed.index.rebuilding import rebuilt, with_rebuilt
 from recsys_embed.index.state import State
-from recsys_embed.index.upkeep import Keeper, due
+from recsys_embed.index.upkeep import Keeper, folding_is_due, rebuilding_is_due
 from recsys_embed.index.view import View
 
 RECENT = 256  # queries kept, of one search in EVERY, to measure recall with what is asked now
 EVERY = 16
 ENOUGH = 64
+DUE = folding_is_due, rebuilding_is_due
 Values = Mapping[str, Sequence[Any]]
 
 
@@ -49,8 +51,8 @@ class Index:
 
     def __init__(self, state: State, queries: NDArray[np.float32] | None = None) -> None:
         self._config = state.config
-        self._lock, self._upkeep = threading.Lock(), threading.RLock()
-        self._keeper = Keeper(self)
+        self._lock, self._folding, self._rebuilding = (threading.Lock() for _ in range(3))
+        self._keepers = Keeper(self, Index._fold_if_due), Keeper(self, Index._rebuild_if_due)
         self._asked = queries
         self._recent: deque[NDArray[np.float32]] = deque(maxlen=RECENT)
         self._count = itertools.count()
@@ -206,48 +208,56 @@ class Index:
             InputError: as for `search`.
         """
         asked = as_vectors(queries, self._view.dim, self._config.metric, "queries")
-        with self._upkeep:
-            self._asked = asked
-            state = self._view.state
-            engine, tuning = retuned(state, asked)
+        with self._folding:
+            self._asked, base = asked, self._view.state
+            engine, tuning = retuned(base, asked)
             with self._lock:
-                self._publish(self._view.state._replace(engine=engine, tuning=tuning))
+                if (now := self._view.state).engine is base.engine:
+                    self._publish(now._replace(engine=engine, tuning=tuning))
 
     def fold(self) -> None:
-        """Folds the fresh items into the engine, which the thread otherwise does in time."""
-        with self._upkeep:
+        """Folds the fresh items into the engine, which a thread otherwise does in time.
+
+        Where its recall falls, on recent queries or on the new items, its searches are widened.
+        """
+        with self._folding:
             base = self._view.state
-            engine = folded(base)
+            engine = adapted(base, folded(base), self._tuning_queries())
             with self._lock:
-                self._publish(with_folded(self._view.state, base, engine))
+                if (now := self._view.state).engine is base.engine:
+                    self._publish(with_folded(now, base, engine))
 
     def rebuild(self) -> None:
         """Builds the engine anew, tuned with recent queries, while all else goes on."""
-        with self._upkeep:
+        with self._rebuilding:
             new = rebuilt(self._view.state, self._tuning_queries())
             with self._lock:
                 self._publish(with_rebuilt(self._view.state, new))
 
     def maintain(self) -> bool:
-        """Does one thing that is due, if anything is; tells whether one was.
-
-        Recall is measured after each folding, with recent queries; where it has fallen below the
-        target, the parameters are chosen anew.
-        """
-        work = due(self._view.state)
-        if work == "rebuild":
-            self.rebuild()
-        elif work == "fold":
-            self.fold()
-            queries = self._tuning_queries()
-            if queries is not None and has_fallen(self._view.state, queries):
-                self.retune(queries)
-        return work is not None
+        """Does one thing that is due, if anything is; tells whether one was."""
+        return self._rebuild_if_due() or self._fold_if_due()
 
     def close(self, timeout_s: float = 30.0) -> None:
-        """Ends the thread that folds and rebuilds; the index can still be read and written."""
-        self._keeper.close()
-        self._keeper.join(timeout_s)
+        """Ends the threads that fold and rebuild; the index can still be read and written."""
+        for keeper in self._keepers:
+            keeper.close()
+        for keeper in self._keepers:
+            keeper.join(timeout_s)
+
+    def _fold_if_due(self) -> bool:
+        is_due = folding_is_due(self._view.state)
+        if is_due:
+            self.fold()
+            if self._view.state.tuning.on == "items" and len(self._recent) >= ENOUGH:
+                self.retune(np.stack(list(self._recent)))
+        return is_due
+
+    def _rebuild_if_due(self) -> bool:
+        is_due = rebuilding_is_due(self._view.state)
+        if is_due:
+            self.rebuild()
+        return is_due
 
     def _tuning_queries(self) -> NDArray[np.float32] | None:
         recent = list(self._recent)
@@ -274,8 +284,10 @@ class Index:
 
     def _publish(self, state: State) -> None:
         self._view = View(state)
-        if self._config.background and due(state) is not None:
-            self._keeper.wake()
+        if self._config.background:
+            for keeper, is_due in zip(self._keepers, DUE, strict=True):
+                if is_due(state):
+                    keeper.wake()
 
 
 def _written(

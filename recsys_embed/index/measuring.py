@@ -64,20 +64,41 @@ class Trial:
         found_of: Floats = np.count_nonzero(good, axis=1).astype(np.float32)
         return found_of / np.float32(self.k)
 
-    def reaches(self, engine: Engine, parameters: Parameters, rerank: float, target: float) -> bool:
-        """Tells whether the mean recall, less its standard error, is the target or more."""
+    def reaches(
+        self, engine: Engine, parameters: Parameters, rerank: float, target: float, errors: float
+    ) -> bool:
+        """Tells whether the mean recall, and so many standard errors, are the target or more."""
         recalls = self.recalls(engine, parameters, rerank)
-        return bool(recalls.mean() - recalls.std() / np.sqrt(len(recalls)) >= target)
+        return bool(recalls.mean() + errors * recalls.std() / np.sqrt(len(recalls)) >= target)
 
 
-def smallest(reaches: Callable[[int], bool], most: int) -> int:
+class Goal(NamedTuple):
+    """A recall that a trial shall reach.
+
+    Attributes:
+        trial: what to measure.
+        target: the recall.
+        errors: standard errors by which it may fall short; below 0, which it must exceed it by.
+    """
+
+    trial: Trial
+    target: float
+    errors: float
+
+
+def smallest(reaches: Callable[[int], bool], most: int, least: int = 1) -> int:
     """Finds about the smallest number for which `reaches` holds, at most 6 % too large.
+
+    Args:
+        reaches: holds for all numbers above one for which it holds.
+        most: is given if it holds for none.
+        least: is tried first.
 
     Example:
         >>> smallest(lambda n: n >= 37, most=1000)
         38
     """
-    low, high = 0, 1
+    low, high = least - 1, least
     while high < most and not reaches(high):
         low, high = high, min(2 * high, most)
     while high - low > max(1, high // 16):

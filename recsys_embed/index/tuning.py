@@ -49,6 +49,7 @@ class Tuning:
         costs: of searching and of its alternatives.
         trained: items that the engine was built from.
         steps: lists or candidates that sufficed then.
+        items_recall: the recall then of items that take the part of queries.
     """
 
     recall: float
@@ -57,3 +58,4 @@ class Tuning:
     costs: Costs
     trained: int
     steps: int = 0
+    items_recall: float = 1.0

@@ -4,39 +4,48 @@ import logging
 import threading
 import time
 import weakref
-from typing import Literal, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from recsys_embed.index.building import kind_for
 from recsys_embed.index.state import State
 
 logger = logging.getLogger(__name__)
-Work = Literal["fold", "rebuild"]
 REST = 2.0  # times as long as the work took, so that upkeep takes at most a third of a core
 LONGEST_REST_S = 10.0
 RETRY_S = 1.0
+MORE_STEPS = 1.5
 
 
-def due(state: State) -> Work | None:
-    """Tells what an index needs now, if anything.
+def folding_is_due(state: State) -> bool:
+    """Tells whether fresh or dead items slow searches down more than a folding would."""
+    if state.engine.is_exact:
+        return False
+    limit = state.config.fresh_limit or max(1024, state.tuning.trained // 64)
+    forgettable = state.stale if state.engine.forgets else 0
+    return max(state.size - state.folded, forgettable) >= limit
 
-    It is built anew when another kind of engine suits the number of items, when that doubled, when
-    half of the items are newer than the centroids, when half of the slots are dead, or when a
-    fifth of what an engine finds is dead and it cannot forget them.
+
+def rebuilding_is_due(state: State) -> bool:
+    """Tells whether an index should be built anew.
+
+    It should when another kind of engine suits the number of items, when that doubled, when half of
+    the items are newer than the engine's build, when foldings had to widen its searches by half,
+    when half of the slots are dead, or when a fifth of what an engine finds is dead and it cannot
+    forget them.
     """
-    config, engine, trained = state.config, state.engine, max(1, state.tuning.trained)
-    if _other_kind(state):
-        return "rebuild"
-    newer, dead = state.size - state.tuning.trained, state.size - state.alive
-    small = max(1024, state.alive // 2)
-    if not engine.is_exact and (state.alive > 2 * trained or newer > small):
-        return "rebuild"
-    if dead > max(1024, state.size // 2):
-        return "rebuild"
-    if not engine.is_exact and not engine.forgets and state.stale > max(1024, state.folded // 5):
-        return "rebuild"
-    limit = config.fresh_limit or max(1024, trained // 64)
-    forgettable = state.stale if engine.forgets else 0
-    return "fold" if max(state.size - state.folded, forgettable) >= limit else None
+    engine, trained, least = state.engine, state.tuning.trained, 1024
+    if _other_kind(state) or state.size - state.alive > max(least, state.size // 2):
+        return True
+    if engine.is_exact:
+        return False
+    newer, steps = state.size - trained, engine.parameters.nprobe or engine.parameters.ef or 0
+    return (
+        state.alive > 2 * max(1, trained)
+        or newer > max(least, state.alive // 2)
+        or steps > max(state.tuning.steps + 1, MORE_STEPS * state.tuning.steps)
+        or (not engine.forgets and state.stale > max(least, state.folded // 5))
+    )
 
 
 def _other_kind(state: State) -> bool:
@@ -49,23 +58,19 @@ def _other_kind(state: State) -> bool:
     return alive < config.exact_below // 2
 
 
-class Kept(Protocol):
-    """What the thread needs of an index."""
-
-    def maintain(self) -> bool: ...
-
-
 class Keeper:
-    """A thread that maintains an index whenever it is woken; it ends when the index is gone.
+    """A thread that does one kind of work whenever it is woken; it ends when its owner is gone.
 
     Args:
-        index: held weakly.
+        owner: held weakly.
+        work: does one piece of work for the owner, if one is due, and tells whether one was.
     """
 
-    def __init__(self, index: Kept) -> None:
+    def __init__(self, owner: object, work: Callable[[Any], bool]) -> None:
         self._woken, self._closed = threading.Event(), threading.Event()
         self._start = threading.Lock()
-        self._index = weakref.ref(index, lambda _: self.close())
+        self._owner = weakref.ref(owner, lambda _: self.close())
+        self._work = work
         self._thread: threading.Thread | None = None
 
     def wake(self) -> None:
@@ -97,14 +102,14 @@ class Keeper:
                 pass
 
     def _step(self) -> bool:
-        index, start = self._index(), time.monotonic()
+        owner, start = self._owner(), time.monotonic()
         try:
-            worked = index is not None and index.maintain()
+            worked = owner is not None and self._work(owner)
         except Exception:
             logger.exception("upkeep of an index failed; it goes on as it is and is tried again")
             self._closed.wait(RETRY_S)
             return True
-        del index  # while it rests, the index may go
+        del owner  # while it rests, the owner may go
         if worked:
             self._closed.wait(min(REST * (time.monotonic() - start), LONGEST_REST_S))
         return worked

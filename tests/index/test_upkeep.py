@@ -95,14 +95,15 @@ def test_a_view_outlives_a_rebuild(rng: np.random.Generator) -> None:
 
 
 def test_what_is_due_is_done_once(rng: np.random.Generator) -> None:
-    index = Index.build(np.arange(2000), clustered(rng, 2000), config=ivf(fresh_limit=100))
+    vectors = clustered(rng, 4300)
+    index = Index.build(np.arange(2000), vectors[:2000], config=ivf(fresh_limit=100))
     assert not index.maintain()
-    index.upsert(np.arange(3000, 3099), clustered(rng, 99))
+    index.upsert(np.arange(3000, 3099), vectors[2000:2099])
     assert not index.maintain()
-    index.upsert([5000], clustered(rng, 1))
+    index.upsert([5000], vectors[2099:2100])
     assert index.maintain() and not index.maintain()
     assert (index.stats().folds, index.stats().fresh) == (1, 0)
-    index.upsert(np.arange(6000, 8200), clustered(rng, 2200))
+    index.upsert(np.arange(6000, 8200), vectors[2100:])
     assert index.maintain() and not index.maintain()
     assert (index.stats().rebuilds, index.stats().fresh) == (1, 0)
 
@@ -120,24 +121,44 @@ def test_auto_leaves_exact_search_when_there_is_too_much_to_score(
     assert len(index) == 900
 
 
-def test_parameters_are_chosen_anew_when_recall_falls(rng: np.random.Generator) -> None:
+def test_a_folding_widens_searches_that_would_miss_more(rng: np.random.Generator) -> None:
     """Tuned on queries at the centres, it then is asked between them, which takes more lists."""
     vectors = clustered(rng, 4000, clusters=60)
     config = ivf(fresh_limit=10, target_recall=0.97)
     index = Index.build(np.arange(4000), vectors, config=config, queries=vectors[:200])
     before = index.stats().parameters.nprobe
-    harder = (vectors[:2000:2] - vectors[1:2000:2]).copy()
-    for query in harder:
-        index.search(query[None], 10)
-        for _ in range(2):
-            index.search(query[None], 10)
-    for i in range(0, 1000):
-        index.search(harder[i][None], 10)
+    harder = vectors[:2000:2] - vectors[1:2000:2]
+    for i in range(1000):
+        for _ in range(3):
+            index.search(harder[i : i + 1], 10)
     index.upsert(np.arange(9000, 9010), clustered(rng, 10))
     assert index.maintain()
     after = index.stats()
-    assert after.parameters.nprobe > before and after.tuned_on == "queries"
-    assert after.tuned_recall >= 0.97
+    assert before is not None and after.parameters.nprobe is not None
+    assert after.parameters.nprobe > before
+    found, true = index.search(harder, 10), index.exact(harder, 10)
+    shares = [len(set(a) & set(b)) / 10 for a, b in zip(found.ids, true.ids, strict=True)]
+    assert np.mean(shares) > 0.95
+
+
+def test_new_items_are_found_where_there_were_none(rng: np.random.Generator) -> None:
+    """Items around new centres come into few lists, whose centroids are far; no query tells."""
+    config = ivf(fresh_limit=10, target_recall=0.97)
+    index = Index.build(np.arange(4000), clustered(rng, 4000), config=config)
+    new = clustered(rng, 1500)
+    index.upsert(np.arange(9000, 10500), new)
+    assert index.maintain()
+    found, true = index.search(new[:200], 10), index.exact(new[:200], 10)
+    shares = [len(set(a) & set(b)) / 10 for a, b in zip(found.ids, true.ids, strict=True)]
+    assert np.mean(shares) > 0.92
+
+
+def test_retuning_asks_for_what_it_is_given(rng: np.random.Generator) -> None:
+    vectors = clustered(rng, 3000)
+    index = Index.build(np.arange(3000), vectors, config=ivf(target_recall=0.95))
+    assert index.stats().tuned_on == "items"
+    index.retune(vectors[:100] - vectors[100:200])
+    assert index.stats().tuned_on == "queries" and index.stats().tuned_recall >= 0.95
 
 
 def test_readers_find_every_write_at_once_and_nothing_deleted(rng: np.random.Generator) -> None:
@@ -191,7 +212,7 @@ def test_an_index_that_nobody_holds_is_gone_with_its_thread(rng: np.random.Gener
     config = IndexConfig(kind="ivf", target_k=10, fresh_limit=1)
     index = Index.build(np.arange(100), clustered(rng, 100), config=config)
     index.upsert([200], clustered(rng, 1))
-    (thread,) = [t for t in threading.enumerate() if t is index._keeper._thread]
+    (thread,) = [t for t in threading.enumerate() if t is index._keepers[0]._thread]
     held = weakref.ref(index)
     del index
     for _ in range(100):
