@@ -88,7 +88,7 @@ class Generation:
             old, new = before.table(parts.told.vectors), service.table(parts.told.vectors)
             differs = [_differs(old, new, part) for part in _chunks(ids)]
             now = self._trained[name]
-            others = [_others(was[name], now, part) for part in _chunks(ids)]
+            others = [was[name].differing(now, part) for part in _chunks(ids)]
             changed[name] = _distinct([*differs, *others])
         return changed
 
@@ -211,8 +211,3 @@ def _differs(old: ReadableTable, new: ReadableTable, ids: Ids) -> Ids:
     was, now = old.lookup(ids, missing="zeros"), new.lookup(ids, missing="zeros")
     differs: NDArray[np.bool_] = (was.values != now.values).any(axis=1) | (was.found != now.found)
     return ids[differs]
-
-
-def _others(was: TrainedAttributes, now: TrainedAttributes, ids: Ids) -> Ids:
-    pairs = zip(was.of(ids), now.of(ids), strict=True)
-    return ids[np.fromiter((one != other for one, other in pairs), np.bool_, len(ids))]

@@ -78,10 +78,11 @@ class Kept:
             raise NothingToRollBackError(f"index {self.index!r} has no version before this one")
         return self.previous
 
-    def drop(self, version: Version) -> None:
-        """Gives up a version that was to come."""
-        if self.coming is version:
-            self.coming = None
+    def drop(self) -> None:
+        """Gives up the version that was to come, if there is one."""
+        if self.coming is not None:
+            self.coming.close()
+        self.coming = None
 
     def infos(self) -> Sequence[VersionInfo]:
         """Describes them, the newest first."""

@@ -15,7 +15,7 @@ Attributes = dict[str, Any]
 
 
 class TrainedAttributes:
-    """Attributes of items by id; one thread changes them, and nobody reads meanwhile.
+    """Attributes of items by id; one thread changes them, others read them as before or after.
 
     Args:
         schema: their kinds.
@@ -28,6 +28,8 @@ class TrainedAttributes:
 
     def __init__(self, schema: Schema, index: str, dense: Mapping[str, NDArray[Any]]) -> None:
         self._schema, self._index = schema, index
+        self._arrays = {"ids": dense.get(array_name(index, "ids"))}
+        self._arrays |= arrays_under(dense, index, "attributes")
         ids, values = spelled_attributes(schema, index, dense)
         self._columns = Columns(schema)
         self._columns.append(values, len(ids))
@@ -47,6 +49,13 @@ class TrainedAttributes:
         self._later.update(zip(ids.tolist(), said.take(np.arange(len(ids))), strict=True))
         return ids
 
+    def differing(self, other: "TrainedAttributes", ids: Ids) -> Ids:
+        """Gives those of some items that another says something else of."""
+        if not self._later and not other._later and _are_equal(self._arrays, other._arrays):
+            return ids[:0]
+        pairs = zip(self.of(ids), other.of(ids), strict=True)
+        return ids[np.fromiter((one != said for one, said in pairs), np.bool_, len(ids))]
+
     def of(self, ids: Ids) -> list[Attributes]:
         """Gives the attributes of items; none of those of which nothing was said."""
         found: list[Attributes] = [{} for _ in range(len(ids))]
@@ -60,6 +69,12 @@ class TrainedAttributes:
             for position, id in enumerate(ids.tolist()):
                 found[position] = self._later.get(id, found[position])
         return found
+
+
+def _are_equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(
+        np.array_equal(array, other[name]) for name, array in one.items()
+    )
 
 
 def spelled_attributes(

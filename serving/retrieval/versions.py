@@ -118,8 +118,7 @@ class Versions:
         versions = self._first_versions(generation)
         for name, version in versions.items():
             kept = self._kept.setdefault(name, Kept(name))
-            if kept.coming is not None:
-                kept.drop(kept.coming)
+            kept.drop()
             kept.expect(version)
         self._newest, self.refused = generation, None
         self._builder.submit(self._build, list(versions.values()))
@@ -133,7 +132,8 @@ class Versions:
             with self._lock:
                 self.refused = f"{versions[0].name} cannot be built: {error}"
                 for version in versions:
-                    self._kept[version.index].drop(version)
+                    if self._kept[version.index].coming is version:
+                        self._kept[version.index].drop()
                 self._publish()
             return
         with self._lock:
@@ -145,7 +145,20 @@ class Versions:
                 version.take(live, self._words.get(version.index, {}))
                 if version.is_wanted:
                     self._kept[version.index].activate(version)
+            self._leave_out()
             self._publish()
+
+    def _leave_out(self) -> None:
+        """Closes indexes that the newest description has no more, once its others serve."""
+        newest = self._newest
+        if newest is None or not any(one.generation is newest for one in self._active()):
+            return
+        for name in self._kept.keys() - newest.bundle.parts.keys():
+            for version in self._kept.pop(name):
+                version.close()
+
+    def _active(self) -> list[Version]:
+        return [kept.active for kept in self._kept.values() if kept.active is not None]
 
     def apply(self, said: Said, number: int | None) -> int:
         """Does what was said of an index; gives how many of the items were not there before.

@@ -1,12 +1,14 @@
 """A request is of one version throughout: towers, tables and index swap together, and back."""
 
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from recsys_embed.delta_log import DirectoryLog
 from recsys_embed.retrieval.bridge_validation import validated_bridge
 from recsys_embed.retrieval.description import array_name
 from serving.lookup import LookupService
@@ -15,6 +17,7 @@ from serving.retrieval.asked import Ask, ItemWrite, User, UserFeatures, Vectors
 from serving.retrieval.errors import (
     BuildingError,
     NothingToRollBackError,
+    UnknownIndexError,
     UnknownVersionError,
     VersionMismatchError,
 )
@@ -265,3 +268,71 @@ def test_a_snapshot_that_cannot_be_served_leaves_the_old_one_and_says_why(
         assert_of_one_version(retriever, 2, {"one": shop}, {"one": expected_of(shop)})
         retriever.heed(LookupService.open(shop.path))
         assert retriever.refused is None
+
+
+def test_only_the_last_of_several_snapshots_is_built_to_serve(
+    shop: Planted, two: Planted, turned: Planted, service: LookupService
+) -> None:
+    with retrieving(service) as retriever:
+        for path in (two.path, turned.path, shop.path, two.path):
+            retriever.heed(LookupService.open(path))
+        retriever.wait()
+        assert held(retriever) == set(two.ids.tolist())
+        states = [version.state for version in retriever.stats("items").versions]
+        assert states == ["active", "previous"]
+
+
+def test_an_index_that_is_described_no_more_goes_and_another_comes(
+    two: Planted, service: LookupService, tmp_path: Path
+) -> None:
+    def change(told: dict[str, Any], dense: dict[str, Any]) -> None:
+        told["indexes"]["alike"] = told["indexes"].pop("similar")
+        del told["indexes"]["items"]["relations"]["similar"]
+        for name in [name for name in dense if name.startswith("indexes/similar/")]:
+            dense[name.replace("similar", "alike")] = dense.pop(name)
+
+    with retrieving(service) as retriever:
+        retriever.heed(LookupService.open(amended(two.path, tmp_path, change)))
+        retriever.wait()
+        assert retriever.refused is None
+        assert retriever.indexes() == ["alike", "complementary", "items"]
+        with pytest.raises(UnknownIndexError, match="alike"):
+            retriever.stats("similar")
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_was_upserted_is_found_and_what_was_deleted_is_not_whatever_happens(
+    seed: int, shop: Planted, two: Planted, service: LookupService, tmp_path: Path
+) -> None:
+    """Across swaps of towers, rebuilt versions, rollbacks, restarts and replays of the log."""
+    rng, services = np.random.default_rng(seed), [service, LookupService.open(two.path)]
+    present, gone, at = set[int](), set[int](), 0
+    log = tmp_path / "log"
+    with ExitStack() as stack:
+        retriever = stack.enter_context(retrieving(services[0], DirectoryLog(log)))
+        for step in range(30):
+            match rng.choice(["upsert", "delete", "swap", "rebuild", "rollback", "restart"]):
+                case "upsert":
+                    features = {"item": f"NEW {rng.integers(6)}", "words": f"NEW {step}"}
+                    [id] = retriever.upsert("items", [ItemWrite(features=features)]).ids
+                    present, gone = present | {id}, gone - {id}
+                case "delete":
+                    id = int(rng.choice([*present, *shop.ids[:6].tolist()]))
+                    retriever.delete("items", [id])
+                    present, gone = present - {id}, gone | {id}
+                case "swap":
+                    at = 1 - at
+                    retriever.heed(services[at])
+                    retriever.wait()
+                case "rebuild":
+                    retriever.rebuild("items")
+                    retriever.wait()
+                    retriever.activate("items")
+                case "rollback" if len(retriever.stats("items").versions) > 1:
+                    retriever.rollback("items")
+                case "restart":
+                    stack.close()
+                    retriever = stack.enter_context(retrieving(services[at], DirectoryLog(log)))
+            now = held(retriever)
+            assert present <= now
+            assert not gone & now
