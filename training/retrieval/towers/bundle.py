@@ -11,7 +11,9 @@ from recsys_embed.retrieval.description import IndexDescription, Relation
 from training.retrieval.complementary import Dual
 from training.retrieval.export import Bundle, ItemIndex, Vectors
 from training.retrieval.export.onnx_file import to_onnx
+from training.retrieval.export.parity import check_parity, run_onnx
 from training.retrieval.towers.baskets import HISTORY, USER, features_of, users_now
+from training.retrieval.towers.bridges import Bridged
 from training.retrieval.towers.config import RetrievalConfig
 from training.retrieval.towers.examples import Examples
 from training.retrieval.towers.inputs import column_of
@@ -21,6 +23,7 @@ from training.retrieval.towers.shop import Shop
 ITEMS, SIMILAR, COMPLEMENTARY = "items", "similar", "complementary"
 ITEM_VECTORS, USER_VECTORS, INWARD, OUTWARD = "item_vector", "user_vector", "item_in", "item_out"
 TUNING_QUERIES = 2000
+CHECKED = 1000  # examples on which an ONNX file is held to its tower
 
 
 def bundle_of(
@@ -30,6 +33,7 @@ def bundle_of(
     *,
     dual: Dual | None = None,
     relevance: Mapping[str, NDArray[Any]] | None = None,
+    bridge: Bridged | None = None,
 ) -> Bundle:
     """Puts towers, the vectors of all items and users, and what is known of items together.
 
@@ -40,19 +44,26 @@ def bundle_of(
         towers: as trained.
         dual: vectors of what goes with what; none without.
         relevance: the arrays of an adapter; none without.
+        bridge: to an older tower version; none without.
+
+    Raises:
+        RecsysEmbedError: if an ONNX file does not give the vectors of its tower to 1e-5.
     """
     towers.eval()
     items = Vectors(shop.catalogue.ids, towers.item.vectors(shop.items).numpy())
     main = ItemIndex(
-        _described(config, shop, relevance is not None),
+        _described(config, shop, relevance is not None, bridge),
         items,
         shop.catalogue.attributes,
         user_vectors(config, shop, towers),
         tuning_queries(shop, towers),
         relevance or {},
+        {} if bridge is None else {bridge.told.to: bridge.arrays},
     )
-    files = {"user": _onnx(towers.user), "item": _onnx(towers.item)}
-    sides = {"user": (shop.user, files["user"]), "item": (shop.item, files["item"])}
+    sides = {
+        "user": (shop.user, _onnx("user", towers.user, shop.users)),
+        "item": (shop.item, _onnx("item", towers.item, shop.items)),
+    }
     indexes = {ITEMS: main} if dual is None else _with_relations(main, dual)
     return Bundle(dict(towers.tables.tables), sides, indexes)
 
@@ -75,7 +86,9 @@ def tuning_queries(shop: Shop, towers: Towers) -> NDArray[np.float32]:
     return asked.reshape(-1, asked.shape[-1]).numpy()[-TUNING_QUERIES:]
 
 
-def _described(config: RetrievalConfig, shop: Shop, has_relevance: bool) -> IndexDescription:
+def _described(
+    config: RetrievalConfig, shop: Shop, has_relevance: bool, bridge: Bridged | None
+) -> IndexDescription:
     seen = [f for f, one in config.user.inputs.items() if column_of(f, one) == HISTORY]
     return IndexDescription(
         ITEM_VECTORS,
@@ -88,6 +101,7 @@ def _described(config: RetrievalConfig, shop: Shop, has_relevance: bool) -> Inde
         name="name" if "name" in config.attributes else None,
         attributes=dict(shop.catalogue.kinds),
         relevance=has_relevance,
+        bridges=() if bridge is None else (bridge.told,),
     )
 
 
@@ -112,5 +126,9 @@ def _with_relations(main: ItemIndex, dual: Dual) -> dict[str, ItemIndex]:
     }
 
 
-def _onnx(side: Side) -> bytes:
-    return to_onnx(side.network, side.tower, side.widths)
+def _onnx(name: str, side: Side, examples: Examples) -> bytes:
+    """Makes the ONNX file of a tower, and holds it to the tower on the last examples."""
+    file = to_onnx(side.network, side.tower, side.widths)
+    last = examples.take(np.arange(max(0, examples.count - CHECKED), examples.count))
+    check_parity(name, side.vectors(last).numpy(), run_onnx(file, side.feed(last)))
+    return file

@@ -22,6 +22,7 @@ from recsys_embed.row_maps import (
 from training.config import read_toml
 from training.learned.from_file import RowMapFile
 from training.readers import DataConfig
+from training.retrieval.complementary import ComplementaryFrom
 from training.retrieval.losses import RetrievalLoss, SampledSoftmax
 from training.retrieval.towers.baskets import AttributeFrom, BasketsConfig
 from training.retrieval.towers.inputs import IdsFrom, Inputs
@@ -149,6 +150,8 @@ class RetrievalConfig:
         split: train, validation and test, by time.
         train: how long and how fast.
         complementary: what goes with what; none if left out.
+        baselines: what the towers are held against on the test part: what sold most ("popular"),
+            and lately ("recent"), and vectors of customers known by id alone ("mf-bpr").
         k: of the best items that validation counts.
         seed: of the initial values, the order and all draws.
     """
@@ -167,6 +170,8 @@ class RetrievalConfig:
     negatives: NegativesFrom = field(default_factory=NegativesFrom)
     split: TimeSplit = field(default_factory=TimeSplit)
     train: TrainFrom = field(default_factory=TrainFrom)
+    complementary: ComplementaryFrom | None = None
+    baselines: tuple[Literal["popular", "recent", "mf-bpr"], ...] = ("popular", "recent", "mf-bpr")
     k: int = 100
     seed: int = 0
 

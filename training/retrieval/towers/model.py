@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recsys_embed.retrieval.description import Ids, Input, Tower
@@ -45,6 +46,12 @@ class Side(nn.Module):
         every = np.arange(examples.count)
         blocks = [every[i : i + BLOCK] for i in range(0, max(len(every), 1), BLOCK)]
         return torch.cat([self(examples.take(block)) for block in blocks])
+
+    @torch.no_grad()
+    def feed(self, examples: Examples) -> dict[str, NDArray[np.float32]]:
+        """Gives the network's inputs for N examples by name, as serving feeds its ONNX file."""
+        given = examples.encoded
+        return {o.feature: self._read(o, given[o.feature]).numpy() for o in self.tower.inputs}
 
     def _read(self, one: Input, given: Any) -> Tensor:
         return self.tables.pooled(one, given) if isinstance(one, Ids) else torch.from_numpy(given)
