@@ -5,10 +5,11 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from time import monotonic
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
-from recsys_embed.delta_log import DeltaLog, Head
+from recsys_embed.delta_log import DeltaLog, Head, Writer
 from recsys_embed.deltas import decode
 from recsys_embed.errors import (
     ConfigError,
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 # one chain for good: two servers that begin the log at once would else begin it one over the other
 LINEAGE = str(uuid5(NAMESPACE_URL, "recsys-embed:items"))
 WAIT_S, LONGEST_PAUSE_S = 2.0, 2.0
+HOLD_S = 0.1  # that a server writes on without letting others have the log
 AT_ONCE = 256
 
 
@@ -35,11 +37,14 @@ class Done(NamedTuple):
     missing: int
 
 
+Waiting = tuple[Said, "Future[Done]"]
+
+
 class ItemsLog:
     """Says things for good, and hears what others say, in a thread of its own.
 
     Whatever waits together is written together, as one entry: one fsync for many writes. Any number
-    of servers may share the log; each takes it for one entry at a time.
+    of servers may share the log; each takes it while it has something to say, in turns.
 
     Args:
         log: where.
@@ -54,9 +59,9 @@ class ItemsLog:
         forget: Callable[[], None],
     ) -> None:
         self._log, self._apply, self._forget = log, apply, forget
-        self._waiting = queue.SimpleQueue[tuple[Said, Future[Done]]]()
+        self._waiting = queue.SimpleQueue[Waiting]()
         self._stirred = threading.Event()
-        self._is_stopping = False
+        self._lock, self._is_stopping = threading.Lock(), False
         self._number = 0
         self._thread = threading.Thread(target=self._run, name="items-log", daemon=True)
 
@@ -85,16 +90,18 @@ class ItemsLog:
             LogUnavailableError: if it cannot be written now; saying it again does no harm.
             RecsysEmbedError: as `apply`; it is written then, and nobody can follow it.
         """
-        if self._is_stopping:
-            raise LogUnavailableError("this server stops; say it to another")
         done = Future[Done]()
-        self._waiting.put((said, done))
+        with self._lock:
+            if self._is_stopping:
+                raise LogUnavailableError("this server stops; say it to another")
+            self._waiting.put((said, done))
         self._stirred.set()
         return done.result()
 
     def stop(self) -> None:
         """Stops following, once what waits has been said."""
-        self._is_stopping = True
+        with self._lock:
+            self._is_stopping = True
         self._stirred.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -118,8 +125,8 @@ class ItemsLog:
                     if not done.done():
                         done.set_exception(_refusal(error))
 
-    def _taken(self) -> list[tuple[Said, "Future[Done]"]]:
-        taken = list[tuple[Said, Future[Done]]]()
+    def _taken(self) -> list[Waiting]:
+        taken = list[Waiting]()
         while len(taken) < AT_ONCE and not self._waiting.empty():
             taken.append(self._waiting.get())
         return taken
@@ -156,18 +163,22 @@ class ItemsLog:
         self._forget()
         self._number = 0
 
-    def _write(self, taken: Sequence[tuple[Said, "Future[Done]"]]) -> None:
-        if not taken:
-            return
-        while True:
-            number = self._number + 1
-            data = spell([said for said, _ in taken], LINEAGE, number)
+    def _write(self, taken: list[Waiting]) -> None:
+        """Takes the log, writes what waits and what comes meanwhile, then lets others have it."""
+        while taken:
             try:
-                with self._log.open_writer(LINEAGE, number=number - 1, wait_s=WAIT_S) as writer:
-                    writer.append(number, number - 1, data)
-                break
+                with self._log.open_writer(LINEAGE, number=self._number, wait_s=WAIT_S) as writer:
+                    until = monotonic() + HOLD_S
+                    while taken:
+                        self._append(writer, taken)
+                        taken[:] = self._taken() if monotonic() < until else []
             except (ForeignLogError, GapError):  # another has written meanwhile
                 self._hear()
+
+    def _append(self, writer: Writer, taken: Sequence[Waiting]) -> None:
+        number = self._number + 1
+        data = spell([said for said, _ in taken], LINEAGE, number)
+        writer.append(number, self._number, data)
         self._number = number
         for said, done in taken:
             try:

@@ -139,12 +139,15 @@ def test_a_newer_snapshot_of_the_same_towers_is_taken_as_it_is(shop: Planted) ->
         retriever.delete("items", [int(shop.ids[0])])
         trainer.tells(retriever, {5: vector(5)}, gone=[int(shop.ids[1])])
         version = retriever.stats("items").version
-        Trainer(shop.path).tells(retriever, {6: vector(6)}, attributes={6: {"price": 1.0}})
+        attributes = {6: {"price": 1.0}, int(shop.ids[2]): {"price": 77.0}}
+        Trainer(shop.path).tells(retriever, {6: vector(6)}, attributes=attributes)
         rows = {**rows_of(shop), 6: (vector(6), {})}
         del rows[int(shop.ids[0])]
         assert_holds(retriever, rows)
         found = near(retriever, vector(6), 1, where={"field": "price", "eq": 1})
         assert found.ids.tolist() == [6]
+        found = near(retriever, vector(6), 1, where={"field": "price", "eq": 77})
+        assert found.ids.tolist() == [int(shop.ids[2])]
         assert retriever.stats("items").version == version
 
 

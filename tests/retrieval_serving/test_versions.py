@@ -271,15 +271,15 @@ def test_a_snapshot_that_cannot_be_served_leaves_the_old_one_and_says_why(
 
 
 def test_only_the_last_of_several_snapshots_is_built_to_serve(
-    shop: Planted, two: Planted, turned: Planted, service: LookupService
+    two: Planted, turned: Planted, service: LookupService
 ) -> None:
     with retrieving(service) as retriever:
-        for path in (two.path, turned.path, shop.path, two.path):
+        for path in (two.path, turned.path, two.path):
             retriever.heed(LookupService.open(path))
         retriever.wait()
         assert held(retriever) == set(two.ids.tolist())
-        states = [version.state for version in retriever.stats("items").versions]
-        assert states == ["active", "previous"]
+        found = [(one.state, one.tower_version) for one in retriever.stats("items").versions]
+        assert found == [("active", "two"), ("previous", "one")]
 
 
 def test_an_index_that_is_described_no_more_goes_and_another_comes(
