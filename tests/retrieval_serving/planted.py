@@ -97,6 +97,7 @@ def plant(
     drift: float = 0.0,
     relevance: bool = False,
     seed: int = 7,
+    extra: dict[str, Any] | None = None,
 ) -> Planted:
     """Writes the shop as the next snapshot of `root`, in a small part of a second.
 
@@ -106,6 +107,7 @@ def plant(
         drift: how far vectors of another version are from being merely turned; 0: not at all.
         relevance: whether `ADAPTER` is there.
         seed: of everything else.
+        extra: further values of the snapshot, as a log that names it needs.
     """
     names = [_name(i) for i in range(items)]
     ids = np.array([hash_string(name) for name in names], np.int64)
@@ -125,7 +127,7 @@ def plant(
         _indexes(Vectors(ids, vectors), Vectors(users, user_vectors), attributes, seed, relevance),
         tower_version=version,
     )
-    path = write_retrieval(root, bundle)
+    path = write_retrieval(root, bundle, extra=extra)
     return Planted(
         root, path, version, names, ids, vectors, attributes, item_features,
         users, user_features, user_vectors, towers, tables,
