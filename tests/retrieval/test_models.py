@@ -26,6 +26,7 @@ from training.retrieval.models import (
 from training.retrieval.ngcf import NGCF
 from training.retrieval.objectives import ByUser, InBatch, Objective, Triples
 from training.retrieval.ranking import rank
+from training.retrieval.scoring import Scored
 
 
 def embeddings(
@@ -185,6 +186,29 @@ def test_an_epoch_goes_over_every_pair_once() -> None:
         epoch = objective.start(interactions, torch.Generator().manual_seed(1))
         expected = interactions.num_users if "alike" in name else number
         assert sum(step.weight for step in epoch(factors)) == pytest.approx(expected)
+
+
+def test_batches_know_how_often_their_items_come_and_which_are_equal() -> None:
+    train = Pairs(np.arange(40), np.where(np.arange(40) < 30, 0, np.arange(40)))
+    interactions = Interactions(40, 40, train, NO_PAIRS, NO_PAIRS)
+    factors = model_of("mf", interactions, Collisionless(), Collisionless())
+    judged: list[Scored] = []
+
+    class Recording(SampledSoftmax):
+        def __call__(self, scored: Scored) -> Tensor:
+            judged.append(scored)
+            return super().__call__(scored)
+
+    for uniform, share in ((0, 0.0), (61, 61 / 80)):
+        epoch = InBatch(Recording(), 20, uniform, rate=0.01).start(interactions, torch.Generator())
+        for _ in range(20):
+            list(epoch(factors))
+        last = judged[-1]
+        popular = last.excluded[:, :20].sum(1) > 1
+        assert popular.any() and not popular.all() and last.positive_log_q is not None
+        expected = torch.where(popular, 0.75, 1 / 40) * (1 - share) + share / 40
+        torch.testing.assert_close(last.positive_log_q.exp(), expected, rtol=0.25, atol=0.01)
+        assert last.negative.shape == (20, 20 + uniform)
 
 
 def test_epochs_without_a_validation_part_are_those_with_one() -> None:

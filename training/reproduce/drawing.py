@@ -1,6 +1,6 @@
 """Pictures of what came of a reproduction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,36 @@ def bars_by_group(axes: Axes, rows: Rows, metric: str, heading: str) -> None:
     axes.set_yticks(np.arange(len(names)) + 0.4 - height / 2, names)
     axes.set(xlabel=heading)
     axes.invert_yaxis()
+    axes.legend()
+
+
+def beside_published(axes: Axes, rows: Rows, metric: str, heading: str) -> None:
+    """Draws a bar a case with its deviation, and a diamond where a figure was published."""
+    places = np.arange(len(rows))
+    deviations = [np.nan_to_num(row.std(metric)) for row in rows.values()]
+    axes.barh(
+        places, [row.mean(metric) for row in rows.values()], xerr=deviations, label="obtained"
+    )
+    told = [
+        (k, row.published[metric]) for k, row in enumerate(rows.values()) if metric in row.published
+    ]
+    if told:
+        axes.plot([value for _, value in told], [k for k, _ in told], "kD", label="published")
+    axes.set_yticks(places, list(rows))
+    axes.set(xlabel=heading)
+    axes.invert_yaxis()
+    axes.legend()
+
+
+def by_metric(axes: Axes, rows: Rows, metrics: Mapping[str, str], heading: str) -> None:
+    """Draws a bar for each case and metric, metrics of a case beside each other."""
+    height = 0.8 / len(metrics)
+    for k, (metric, name) in enumerate(metrics.items()):
+        means = [row.mean(metric) for row in rows.values()]
+        axes.barh(
+            np.arange(len(rows)) + (k - (len(metrics) - 1) / 2) * height, means, height, label=name
+        )
+    axes.set(xlabel=heading)
     axes.legend()
 
 

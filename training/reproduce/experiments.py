@@ -21,6 +21,7 @@ MODULES = {
     "collisions-online": "CollisionsOnline",
     "sync-interval": "SyncInterval",
     "fault-tolerance": "FaultTolerance",
+    "retrieval-gowalla": "RetrievalGowalla",
 }
 
 

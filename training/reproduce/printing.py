@@ -35,17 +35,17 @@ def table_of(experiment: Experiment, rows: Rows) -> Table:
     table.add_column("case", no_wrap=True)
     for heading in ("rows", "numbers", "%"):
         table.add_column(heading, justify="right")
-    for heading in experiment.metrics.values():
+    told = {metric for row in rows.values() for metric in row.published}
+    for metric, heading in experiment.metrics.items():
         table.add_column(heading, justify="right")
-        if any(row.published for row in rows.values()):
+        if metric in told:
             table.add_column("published", justify="right")
     most = max((row.parameters for row in rows.values()), default=1.0)
-    is_published = any(row.published for row in rows.values())
     for row in rows.values():
         figures = []
         for metric in experiment.metrics:
             figures.append(obtained(row, metric))
-            if is_published:
+            if metric in told:
                 figures.append(published(row, metric))
         size = (f"{row.rows:,.0f}", f"{row.parameters:,.0f}", f"{row.parameters / most:.1%}")
         table.add_row(row.case, *size, *figures)

@@ -1,0 +1,198 @@
+"""Retrieval on Gowalla: models and losses by which all items are ranked, beside BARS' figures.
+
+NGCF's split. The epoch is chosen on a tenth of each user's train pairs; then the model is trained
+anew on all of them for as many epochs, and the test part is read once.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+from recsys_embed.row_maps import Collisionless
+from training.reproduce.drawing import beside_published, by_metric
+from training.reproduce.experiment import Claim, Outcome, Rows
+from training.reproduce.pairs import read_parts
+from training.retrieval.embedding import MappedEmbedding
+from training.retrieval.evaluation import Evaluation, evaluate
+from training.retrieval.fit import Fit, fit, fit_for
+from training.retrieval.interactions import NO_PAIRS, Interactions
+from training.retrieval.models import Cosine, HistoryTower, MatrixFactorization, Propagated
+from training.retrieval.ngcf import NGCF
+from training.retrieval.objectives import AnyObjective, ByUser
+from training.retrieval.ranking import best_items
+
+BEST, TWO_TOWER, LIGHTGCN, MINUTES = 0.1872, 0.1754, 0.181, 45
+SEGMENTS = ("head", "torso", "tail")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Says what a case trains.
+
+    Args:
+        base: "factors", a vector a user and a vector an item; or "history", whose users have the
+            mean of their items' vectors too.
+        objective: with its loss.
+        graph: what vectors are propagated by, if by anything.
+        layers: of the propagation.
+        cosine: whether scores are cosines.
+        lr: of Adam.
+        weight_decay: of Adam.
+        epochs: at the most.
+        share: of the history.
+    """
+
+    base: Literal["factors", "history"]
+    objective: AnyObjective
+    graph: Literal["none", "lightgcn", "ngcf"] = "none"
+    layers: int = 2
+    cosine: bool = True
+    lr: float = 1e-2
+    weight_decay: float = 0.0
+    epochs: int = 60
+    share: float = 0.5
+
+
+@dataclass(frozen=True)
+class RetrievalGowalla:
+    """Configures the reproduction.
+
+    Args:
+        path: folder with train.txt and test.txt.
+        fit: when the validation part is asked and training stops; the rest is the case's.
+        trained: what each case trains.
+        published: figures by case.
+        validation: share of each user's train pairs.
+        dim: of vectors before any propagation.
+        threads: of torch.
+        users: the first so many users alone, and items with five pairs of theirs; 0: everything.
+    """
+
+    kind: ClassVar[str] = "retrieval-gowalla"
+    summary: ClassVar[str] = "two towers, LightGCN, NGCF and MF ranking all items, Gowalla"
+    metrics: ClassVar[Mapping[str, str]] = {
+        "recall": "Recall@20",
+        "ndcg": "NDCG@20",
+        "hit_rate": "hit rate",
+        **{f"recall_{name}": name for name in SEGMENTS},
+        "coverage": "coverage",
+        "popularity_bias": "popularity",
+        "gini": "Gini",
+        "cpu_minutes": "CPU min",
+    }
+    path: str
+    fit: Fit
+    trained: Mapping[str, Case]
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    validation: float = 0.1
+    dim: int = 64
+    threads: int = 2
+    users: int = 0
+
+    @property
+    def cases(self) -> Sequence[str]:
+        """Those of the config."""
+        return list(self.trained)
+
+    def run(self, case: str, seed: int) -> Outcome:
+        """Lets the validation part choose the epoch, trains anew with it, and tests once."""
+        torch.set_num_threads(self.threads)
+        began, trained = time.process_time(), self.trained[case]
+        parts = read_parts(self.path, self.validation, self.users)
+        config = replace(
+            self.fit, lr=trained.lr, weight_decay=trained.weight_decay, epochs=trained.epochs
+        )
+        model = model_of(trained, parts, self.dim, seed)
+        fitted = fit(model, parts, config, seed, objective=trained.objective)
+        whole = replace(parts, train=parts.known, validation=NO_PAIRS)
+        model = model_of(trained, whole, self.dim, seed)
+        fit_for(model, whole, config, fitted.epoch, seed, trained.objective)
+        minutes = (time.process_time() - began) / 60
+        rows = parts.num_users + parts.num_items
+        return Outcome(
+            {**_figures(_tested(model, whole, config.k)), "cpu_minutes": minutes},
+            rows,
+            rows * self.dim,
+            {
+                "epoch": fitted.epoch,
+                "validation_recall": fitted.validation.recall,
+                "validation_ndcg": fitted.validation.ndcg,
+            },
+        )
+
+    def quick(self) -> Self:
+        """Takes a tenth of the users and few epochs."""
+        few = {name: replace(_small(case), epochs=2) for name, case in self.trained.items()}
+        return replace(self, users=3000, trained=few, fit=replace(self.fit, eval_every=1))
+
+    def claims(self, rows: Rows) -> Sequence[Claim]:
+        """Compares the case that validated best, the two towers and LightGCN with the targets."""
+        if not rows:
+            return []
+        best = max(rows.values(), key=lambda row: row.outcomes[0].chosen["validation_recall"])
+        claims = [
+            Claim(f"{best.case}, best on validation: Recall@20", best.mean("recall"), least=BEST),
+            Claim(f"{best.case}: CPU minutes", best.mean("cpu_minutes"), most=MINUTES),
+        ]
+        for prefix, least in (("two-tower", TWO_TOWER), ("lightgcn", LIGHTGCN)):
+            own = [row for case, row in rows.items() if case.startswith(prefix)]
+            claims += [Claim(f"{r.case}: Recall@20", r.mean("recall"), least=least) for r in own]
+        return claims
+
+    def draw(self, rows: Rows, path: Path) -> None:
+        """Draws Recall@20 beside what was published, and by segments of the items."""
+        figure = Figure(figsize=(12, 5), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        beside_published(left, rows, "recall", self.metrics["recall"])
+        by_metric(right, rows, {f"recall_{name}": name for name in SEGMENTS}, "Recall@20 of items")
+        figure.savefig(path, dpi=120)
+
+
+def model_of(case: Case, interactions: Interactions, dim: int, seed: int) -> nn.Module:
+    """Builds what a case trains, with initial values of a seed; dropout draws from torch's own."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    users, items = (
+        MappedEmbedding(Collisionless(), np.arange(number), dim, generator=generator)
+        for number in (interactions.num_users, interactions.num_items)
+    )
+    model: nn.Module = MatrixFactorization(users, items)
+    if case.base == "history":
+        model = HistoryTower(users, items, interactions, case.share)
+    if case.graph == "lightgcn":
+        model = Propagated(model, interactions, case.layers)
+    elif case.graph == "ngcf":
+        model = NGCF(model, interactions, (dim,) * case.layers, generator=generator)
+    return Cosine(model) if case.cosine else model
+
+
+def _tested(model: nn.Module, interactions: Interactions, k: int) -> Evaluation:
+    users = np.unique(interactions.test.users)
+    best = best_items(model.vectors(), interactions.train, users, k)
+    shown = interactions.train.items
+    return evaluate(best, users, interactions.test, shown, interactions.num_items)
+
+
+def _figures(found: Evaluation) -> Mapping[str, float]:
+    return {
+        "recall": found.all.recall,
+        "ndcg": found.all.ndcg,
+        "hit_rate": found.all.hit_rate,
+        **{f"recall_{name}": found.segments[name].recall for name in SEGMENTS},
+        "coverage": found.coverage,
+        "popularity_bias": found.popularity_bias,
+        "gini": found.gini,
+    }
+
+
+def _small(case: Case) -> Case:
+    if not isinstance(case.objective, ByUser):
+        return case
+    return replace(case, objective=replace(case.objective, users=256))
