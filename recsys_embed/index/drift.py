@@ -45,7 +45,7 @@ def _goals(base: State, queries: Floats | None) -> list[Goal]:
     sample = Sample(base.arrays.vectors[:0], base.arrays.vectors, alive, _k(base))
     goals, target = [], base.config.target_recall
     if queries is not None and len(queries) and alive.any():
-        goals.append(Goal(Trial(sample._replace(queries=queries[-QUERIES:])), target, 0.0))
+        goals.append(Goal(Trial(sample._replace(queries=queries[-QUERIES:])), target, -1.0))
     new = base.folded + np.flatnonzero(alive[base.folded :])
     if len(new):
         chosen = new[np.linspace(0, len(new) - 1, min(len(new), QUERIES)).astype(np.int64)]

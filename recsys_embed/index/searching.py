@@ -76,7 +76,8 @@ def _of_living(moment: Moment, queries: Floats, k: int, parameters: Parameters) 
         return Hits(hits.slots[:, :k], hits.scores[:, :k])
     if state.stale <= SPARE or np.count_nonzero(dead, axis=1).max() <= SPARE:
         return without(hits, dead, k)
-    return state.engine.search(queries, k, moment.alive.in_engine, parameters)
+    own = state.engine.parameters if parameters == Parameters() else parameters
+    return state.engine.search(queries, k, moment.alive.in_engine, own)
 
 
 def _of_fresh(moment: Moment, queries: Floats, k: int, among: Admitted | None) -> Hits:

@@ -29,7 +29,7 @@ def folding_is_due(state: State) -> bool:
 def rebuilding_is_due(state: State) -> bool:
     """Tells whether an index should be built anew.
 
-    It should when another kind of engine suits the number of items, when that doubled, when half of
+    It should when another kind of engine suits the number of items, when that doubled, when a
     the items are newer than the engine's build, when foldings had to widen its searches by half,
     when half of the slots are dead, or when a fifth of what an engine finds is dead and it cannot
     forget them.
@@ -42,7 +42,7 @@ def rebuilding_is_due(state: State) -> bool:
     newer, steps = state.size - trained, engine.parameters.nprobe or engine.parameters.ef or 0
     return (
         state.alive > 2 * max(1, trained)
-        or newer > max(least, state.alive // 2)
+        or newer > max(least, state.alive // 4)
         or steps > max(state.tuning.steps + 1, MORE_STEPS * state.tuning.steps)
         or (not engine.forgets and state.stale > max(least, state.folded // 5))
     )

@@ -9,7 +9,7 @@ from recsys_embed.index.attributes import Schema
 from recsys_embed.index.filters import parse
 from tests.index.making import check_exact, check_sound, clustered
 
-KINDS = ["exact", "ivf"]
+KINDS = ["exact", "ivf", "hnsw"]
 METRICS = ["inner_product", "cosine"]
 SCHEMA = Schema({"price": "float"})
 EXTREMES = [np.iinfo(np.int64).min, -1, 0, np.iinfo(np.int64).max]

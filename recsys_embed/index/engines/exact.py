@@ -1,8 +1,10 @@
 """Exact search: every vector is scored."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys_embed.index.config import Parameters
 from recsys_embed.index.engines.protocol import Chosen, Floats, Hits, Mask, Reach, Slots
@@ -55,6 +57,10 @@ class ExactEngine:
     def tuned(self, parameters: Parameters, reach: Reach) -> "ExactEngine":
         """See `Engine.tuned`; there is nothing to tune."""
         return self
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """See `Engine.arrays`; there is nothing but the items."""
+        return {}
 
 
 def chosen_of(mask: Mask) -> Chosen:

@@ -5,10 +5,16 @@ import threading
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from recsys_embed.index.config import Codec
 from recsys_embed.index.engines.protocol import Chosen, Floats, Hits, Mask, Slots
 
 faiss: Any = importlib.import_module("faiss")  # its stubs lack the arguments used here
+CODES: dict[Codec, Any] = {
+    "fp16": faiss.ScalarQuantizer.QT_fp16,
+    "int8": faiss.ScalarQuantizer.QT_8bit,
+}
 _thread = threading.local()
 
 
@@ -68,6 +74,16 @@ def search_lists(
         faiss.SearchParametersIVF(nprobe=lists.shape[1], sel=selector),
     )
     return padded(slots, scores)
+
+
+def spelled(index: Any) -> NDArray[np.uint8]:
+    """Spells an index as bytes, (n,)."""
+    return np.asarray(faiss.serialize_index(index))
+
+
+def read(data: NDArray[np.uint8]) -> Any:
+    """Reads what `spelled` gave; faiss does not notice a flipped bit, so the caller must have."""
+    return faiss.deserialize_index(np.array(data))
 
 
 def padded(slots: Any, scores: Floats) -> Hits:

@@ -5,24 +5,35 @@ faiss doing the work: https://arxiv.org/abs/2401.08281.
 """
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys_embed.index.config import Codec, IndexConfig, Parameters
 from recsys_embed.index.engines import faiss_calls
-from recsys_embed.index.engines.faiss_calls import faiss
+from recsys_embed.index.engines.faiss_calls import CODES, faiss
 from recsys_embed.index.engines.lists import Lists, share_above
 from recsys_embed.index.engines.protocol import Chosen, Floats, Hits, Mask, Reach, Slots
 from recsys_embed.index.ranking import joined, nothing
 
 POINTS_A_LIST = 64  # more points move the centroids little, and training is what takes long
-CODES: dict[Codec, Any] = {
-    "fp16": faiss.ScalarQuantizer.QT_fp16,
-    "int8": faiss.ScalarQuantizer.QT_8bit,
-}
+
+
+@dataclass(frozen=True, eq=False)
+class InLists(Chosen):
+    """Chosen slots, and how many of them each list holds, counted when it is first asked."""
+
+    mask: Mask
+    lists: Lists
+
+    @cached_property
+    def counts(self) -> Slots:
+        """Chosen slots in each list, (lists,)."""
+        return self.lists.held(self.mask)
 
 
 class IvfEngine:
@@ -109,7 +120,8 @@ class IvfEngine:
 
     def chosen(self, mask: Mask) -> Chosen:
         """See `Engine.chosen`."""
-        return replace(faiss_calls.chosen(mask), lists=self._lists.held(mask))
+        plain = faiss_calls.chosen(mask)
+        return InLists(plain.bits, plain.count, plain.selector, mask, self._lists)
 
     def search(
         self, queries: Floats, k: int, chosen: Chosen | None, parameters: Parameters
@@ -171,6 +183,23 @@ class IvfEngine:
         """See `Engine.tuned`."""
         return IvfEngine(self._index, self._lists, parameters, reach, self._target_k, self._threads)
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """See `Engine.arrays`."""
+        return {"faiss": faiss_calls.spelled(self._index), **self._lists._asdict()}
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        parameters: Parameters,
+        reach: Reach,
+        config: IndexConfig,
+    ) -> "IvfEngine":
+        """Reads what `arrays` gave."""
+        index = faiss_calls.read(arrays["faiss"])
+        lists = Lists(*(np.array(arrays[name]) for name in Lists._fields))
+        return cls(index, lists, parameters, reach, config.target_k, config.threads)
+
     @cached_property
     def _centroids(self) -> Floats:
         return np.asarray(self._index.quantizer.reconstruct_n(0, self.nlist))
@@ -203,7 +232,9 @@ def lists_for(count: int, asked: int | None) -> int:
 
 
 def _counts(chosen: Chosen) -> Slots:
-    return np.zeros(0, np.int64) if chosen.lists is None else chosen.lists
+    if not isinstance(chosen, InLists):
+        raise TypeError(f"expected slots chosen by an inverted file, got {type(chosen).__name__}")
+    return chosen.counts
 
 
 def _enough(near: Floats, counts: Floats, wanted: Any) -> Mask:

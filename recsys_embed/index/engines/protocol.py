@@ -34,13 +34,11 @@ class Chosen:
         bits: one a slot, the lowest of a byte first.
         count: number of bits that are set.
         selector: the engine's own spelling of the bits.
-        lists: of an inverted file, how many of the slots each list holds, int64 (lists,).
     """
 
     bits: Bits
     count: int
     selector: Any
-    lists: Slots | None = None
 
 
 @dataclass(frozen=True)
@@ -128,3 +126,6 @@ class Engine(Protocol):
 
     def tuned(self, parameters: Parameters, reach: "Reach") -> "Engine":
         """Gives the same engine with other parameters, and another reach, of its own."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Spells the engine, parameters and reach left out."""
