@@ -114,9 +114,14 @@ class InfoResponse(Told):
     library_version: str
     snapshot_version: str
     tables: list[str]
-    formats: list[str]
+    indexes: list[str]
+    formats: list[str] = Field(description="of vectors looked up, as Accept names them")
     max_ids: int
     max_body_bytes: int
+    max_k: int
+    max_queries: int
+    max_items: int
+    read_only: bool = Field(description="whether writes to indexes are refused")
     following: Following | None = Field(description="null where one snapshot is served")
 
 

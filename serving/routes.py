@@ -138,16 +138,21 @@ async def table(request: Request, table: TableName) -> TableResponse:
 
 async def info(request: Request) -> InfoResponse:
     """Says what this server is and what it allows."""
-    service = service_of(request)
-    settings = request.scope["serving"].settings
+    service, state = service_of(request), request.scope["serving"]
+    settings = state.settings
     return InfoResponse(
         library_version=recsys_embed.__version__,
         snapshot_version=service.version,
         tables=sorted(service.tables),
+        indexes=[] if state.retriever is None else sorted(state.retriever.indexes()),
         formats=list(ONE_TABLE),
         max_ids=settings.max_ids,
         max_body_bytes=settings.max_body_bytes,
-        following=following_info(request.scope["serving"].follower),
+        max_k=settings.max_k,
+        max_queries=settings.max_queries,
+        max_items=settings.max_items,
+        read_only=settings.read_only,
+        following=following_info(state.follower),
     )
 
 

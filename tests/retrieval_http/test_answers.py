@@ -151,6 +151,13 @@ def test_indexes_tell_how_they_stand(fake: Faked) -> None:
     assert told["versions"][0]["state"] == "active" and told["stats"]["dead"] == 2
 
 
+def test_a_server_tells_its_indexes_and_limits(fake: Faked) -> None:
+    told = fake.asker.get("/v1/info").json
+    limits = {name: told[name] for name in ("max_k", "max_queries", "max_items", "read_only")}
+    assert limits == {"max_k": 50, "max_queries": 3, "max_items": 4, "read_only": False}
+    assert told["indexes"] == ["items"]
+
+
 @pytest.mark.parametrize("body", [b"", {}])
 def test_versions_are_built_and_put_into_service(fake: Faked, body: Any) -> None:
     begun = fake.asker.post("/v1/indexes/items:rebuild", body)
