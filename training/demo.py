@@ -19,6 +19,7 @@ from recsys_embed.nn import tables_of
 from recsys_embed.row_maps import Hashed
 from training.config import RunConfig, load_config
 from training.demo_online import tell_online
+from training.demo_retrieval import tell_retrieval
 from training.events import Events
 from training.folder import clear
 from training.report import Result
@@ -80,6 +81,7 @@ def tell() -> None:
     tell_snapshot(collisionless)
     tell_serving(collisionless)
     tell_online(console, OUTPUT / "online")
+    tell_retrieval(console, OUTPUT / "retrieval")
 
 
 def heading(text: str) -> None:

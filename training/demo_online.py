@@ -1,4 +1,4 @@
-"""The last chapter of the demo: learned live, killed in the middle, and served to the last bit."""
+"""A chapter of the demo: learned live, killed in the middle, and served to the last bit."""
 
 import os
 import signal

@@ -75,13 +75,25 @@ class Served:
 
     def lookup(self, table: str, ids: list[int | str]) -> dict[str, Any]:
         """Asks for the vectors of ids of a table; returns the JSON answer."""
+        return self.post(f"/v1/tables/{table}/lookup", {"ids": ids})
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Asks by JSON; returns the JSON answer.
+
+        Raises:
+            RecsysEmbedError: if it is refused; with what the server said.
+        """
         request = urllib.request.Request(
-            f"{self.url}/v1/tables/{table}/lookup",
-            data=json.dumps({"ids": ids}).encode(),
+            f"{self.url}{path}",
+            data=json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as refusal:
+            said = refusal.read().decode(errors="replace")
+            raise RecsysEmbedError(f"POST {path}: {refusal.code}: {said}") from None
 
     def version(self) -> str | None:
         """Names the state that is served now; None before there is one."""

@@ -10,8 +10,9 @@ from recsys_embed import Hashed
 from recsys_embed.errors import RecsysEmbedError
 from recsys_embed.snapshot import open_snapshot
 from tests.online import runs
+from tests.retrieval_towers import making as shop
 from tests.training.making import config_of, planted_log
-from training import demo, demo_online
+from training import demo, demo_online, demo_retrieval
 from training.online.folder import OnlineFolder
 from training.served import Served
 
@@ -27,6 +28,7 @@ def test_the_story_is_told_to_its_end(
     monkeypatch.setattr(demo, "THROUGHPUT_S", 0.05)
     monkeypatch.setattr("training.same_memory.SMALL", 10)
     monkeypatch.setattr(demo, "tell_online", lambda console, output: None)
+    monkeypatch.setattr(demo, "tell_retrieval", lambda console, output: None)
     assert demo.main() == 0
     told = " ".join(capsys.readouterr().out.split())  # as if lines were never broken
     for words in ("1 The data", "Expired", "hashed", "Over 3 seeds", "MiB in", "vectors/s", "GiB"):
@@ -73,3 +75,19 @@ def test_a_row_that_is_served_otherwise_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("rows", "share"), [(1, 1.0), (2**32, 0.0)])
 def test_ids_share_where_rows_are_few(rows: int, share: float) -> None:
     assert demo.sharing(Hashed(rows=rows), np.arange(100)) == share
+
+
+def test_a_customer_gets_recommendations_and_a_product_comes_and_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = shop.config(shop.write_log(tmp_path, baskets=300), baselines=["popular"])
+    red = {"item": "RED thing99", "words": "RED thing99", "price": 1.0}
+    monkeypatch.setattr(demo_retrieval, "load_retrieval", lambda path, assignments: config)
+    for name, value in (("LIKES", "RED"), ("PRODUCT", red), ("COUNTRY", "FR"), ("DEAR", 9.0)):
+        monkeypatch.setattr(demo_retrieval, name, value)
+    demo_retrieval.tell_retrieval(Console(width=200), tmp_path / "run")
+    told = capsys.readouterr().out
+    for words in ("two towers", "customer", "Durable: True", "does not have it", "it is gone"):
+        assert words in told
+    near = told[told.index("nearest to it:") :].splitlines()[0]
+    assert near.count("RED") >= 3  # of 5, where a quarter of all would be by chance
