@@ -14,7 +14,7 @@ from recsys_embed.layers import LayeredTable
 from recsys_embed.snapshot import ReadableTable, Snapshot, SnapshotTable
 from serving.lookup import LookupService
 from serving.retrieval.asked import Floats, Ids
-from serving.retrieval.bundle import Bundle, Dense, open_bundle
+from serving.retrieval.bundle import Bundle, open_bundle
 from serving.retrieval.spelling import as_json
 from serving.retrieval.trained import TrainedAttributes
 from serving.retrieval.words import Word, Words, is_as_before
@@ -45,7 +45,10 @@ class Generation:
 
     def __init__(self, bundle: Bundle, snapshot: Snapshot, service: LookupService) -> None:
         self.bundle, self.snapshot, self.service = bundle, snapshot, service
-        self._trained = _trained(bundle, snapshot)
+        self._trained = {
+            name: TrainedAttributes(parts.schema, name, snapshot.dense)
+            for name, parts in bundle.parts.items()
+        }
 
     def go_on(self, service: LookupService, deltas: Sequence[Delta]) -> dict[str, Ids]:
         """Takes in deltas, after which the tables are those of `service`.
@@ -80,7 +83,7 @@ class Generation:
         """
         before, was = self.service, self._trained
         self.snapshot, self.service = snapshot, service
-        self._trained = _trained(self.bundle, snapshot)
+        self._trained = {name: one.again(snapshot.dense) for name, one in was.items()}
         changed = dict[str, Ids]()
         for name, parts in self.bundle.parts.items():
             self.learn(name, deltas)
@@ -190,13 +193,6 @@ def _fitting(attributes: Mapping[str, Any], schema: Schema) -> Mapping[str, Any]
         else:
             kept[name] = value
     return kept
-
-
-def _trained(bundle: Bundle, snapshot: Snapshot) -> dict[str, TrainedAttributes]:
-    dense: Dense = snapshot.dense
-    return {
-        name: TrainedAttributes(parts.schema, name, dense) for name, parts in bundle.parts.items()
-    }
 
 
 def _distinct(parts: Sequence[Ids]) -> Ids:

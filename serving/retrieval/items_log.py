@@ -141,6 +141,7 @@ class ItemsLog:
         refuse_other(self._log, head)
         if head.number < self._number:
             self._begin_anew()
+            is_past = True
         if head.number == self._number:
             return
         for entry in self._log.read(self._number, lineage=LINEAGE):

@@ -188,11 +188,6 @@ class Retriever:
         return sorted(self._versions.moment)
 
     @property
-    def tower_version(self) -> dict[str, str]:
-        """Gives the tower version of each index."""
-        return {name: one.version.tower_version for name, one in self._versions.moment.items()}
-
-    @property
     def refused(self) -> str | None:
         """Why the newest snapshot's retrieval is not served; None while it is."""
         return self._versions.refused
@@ -236,23 +231,6 @@ class Retriever:
             for word in self._versions.words(serving.version.index).values()
         )
 
-    def gauges(self) -> dict[str, dict[str, float]]:
-        """Gives what a scrape shows of each index; NaN where nothing is known."""
-        return {name: self._gauges(serving) for name, serving in self._versions.moment.items()}
-
-    def _gauges(self, serving: Serving) -> dict[str, float]:
-        stats, (recall, queries) = serving.version.live.stats(), serving.version.recall.estimate
-        return {
-            "items": stats.items,
-            "fresh": stats.fresh,
-            "dead": stats.dead,
-            "folds": stats.folds,
-            "rebuilds": stats.rebuilds,
-            "recall": float("nan") if recall is None else recall,
-            "recall_queries": queries,
-            "unfit": self._unfit(serving),
-        }
-
     def rebuild(self, index: str) -> VersionInfo:
         """Begins to build the index anew, beside the one that answers.
 
@@ -262,8 +240,7 @@ class Retriever:
             NotDurableError, LogUnavailableError: as `upsert`.
         """
         self._command(index, "rebuild")
-        coming = self._versions.kept(index).infos()[0]
-        return coming
+        return self._versions.kept(index).infos()[0]
 
     def activate(self, index: str, version: str | None = None) -> IndexInfo:
         """Has another version answer: the one that was built, or the one of that name.

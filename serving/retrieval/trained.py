@@ -1,6 +1,7 @@
 """What the trainer has said of items beside their vectors: the snapshot's word, then the log's."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -28,14 +29,25 @@ class TrainedAttributes:
 
     def __init__(self, schema: Schema, index: str, dense: Mapping[str, NDArray[Any]]) -> None:
         self._schema, self._index = schema, index
-        self._arrays = {"ids": dense.get(array_name(index, "ids"))}
-        self._arrays |= arrays_under(dense, index, "attributes")
+        self._arrays = _arrays(index, dense)
         ids, values = spelled_attributes(schema, index, dense)
         self._columns = Columns(schema)
         self._columns.append(values, len(ids))
         self._order = np.argsort(ids, kind="stable")
         self._ids = ids[self._order]
         self._later = dict[int, Attributes]()
+
+    def again(self, dense: Mapping[str, NDArray[Any]]) -> "TrainedAttributes":
+        """Gives what a newer snapshot says; at once, if it brings the same arrays.
+
+        Raises:
+            SnapshotCorruptError: as at the start.
+        """
+        if not _are_equal(self._arrays, _arrays(self._index, dense)):
+            return TrainedAttributes(self._schema, self._index, dense)
+        other = copy(self)
+        other._later = {}
+        return other
 
     def learn(self, dense: Mapping[str, NDArray[Any]]) -> Ids:
         """Takes in what a delta says, and gives the items that it says something about.
@@ -69,6 +81,10 @@ class TrainedAttributes:
             for position, id in enumerate(ids.tolist()):
                 found[position] = self._later.get(id, found[position])
         return found
+
+
+def _arrays(index: str, dense: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any] | None]:
+    return {"": dense.get(array_name(index, "ids")), **arrays_under(dense, index, "attributes")}
 
 
 def _are_equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

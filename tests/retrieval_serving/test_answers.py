@@ -88,6 +88,14 @@ def test_features_and_ids_of_users_find_what_their_tower_points_at(
         assert_is(retriever.search(Ask(User(user + 1), k=k)), expected)
 
 
+def test_all_that_was_seen_is_left_out_not_only_what_the_tower_reads(
+    retriever: Retriever, shop: Planted
+) -> None:
+    features = {"customer": 1, "history": shop.names[:30]}
+    found = retriever.recommend(Ask(UserFeatures(features), k=200, exclude_seen=True))
+    assert sorted(found.ids.tolist()) == sorted(shop.ids[30:].tolist())
+
+
 def test_an_item_leads_to_others_but_not_to_itself(retriever: Retriever, shop: Planted) -> None:
     found = retriever.search(Ask(Item(int(shop.ids[7])), "items", k=10))
     expected = best(rows_of(shop), shop.vectors[7:8], 10, exclude=[int(shop.ids[7])])

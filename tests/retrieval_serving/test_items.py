@@ -196,10 +196,11 @@ def test_a_log_read_twice_is_read_once(
         before = held(retriever)
         items = retriever._items
         assert items is not None
-        items._number = 0  # as if it had not been heard
-        until(lambda: items.number == 3)
-        assert held(retriever) == before
-        assert near(retriever, vector(3), 1).ids.tolist() == [1]
+        for number in (0, 99):  # as if it had not been heard, or had been longer
+            items._number = number
+            until(lambda: items.number == 3)
+            assert held(retriever) == before
+            assert near(retriever, vector(3), 1).ids.tolist() == [1]
 
 
 def test_a_log_that_was_lost_is_begun_anew_with_what_was_in_it_forgotten(
@@ -243,7 +244,9 @@ def test_a_write_that_cannot_be_made_durable_is_refused_and_not_done(
         assert 1 in held(retriever)
 
 
-def test_versions_are_commanded_by_the_log_for_all(place: Place, service: LookupService) -> None:
+def test_versions_are_commanded_by_the_log_for_all(
+    place: Place, service: LookupService, caplog: pytest.LogCaptureFixture
+) -> None:
     where = place.new()
     with retrieving(service, open_log(where)) as one, retrieving(service, open_log(where)) as other:
         version = one.rebuild("items").version
@@ -258,4 +261,9 @@ def test_versions_are_commanded_by_the_log_for_all(place: Place, service: Lookup
         other.rollback("items")
         until(lambda: one.stats("items").version != version)
     with retrieving(service, open_log(where)) as again:
+        assert len(again.stats("items").versions) == 1
+        assert not caplog.records
+        assert again._items is not None
+        again._items._number = 99  # as if the log had been longer
+        until(lambda: again._items.number == 3)
         assert len(again.stats("items").versions) == 1
