@@ -4,6 +4,7 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsys_embed.arrays import as_ids
 from recsys_embed.errors import InputError
+from recsys_embed.index import files
 from recsys_embed.index.arguments import as_vectors, distinct
 from recsys_embed.index.attributes import Columns, Schema, checked
 from recsys_embed.index.building import built
@@ -237,6 +239,40 @@ class Index:
     def maintain(self) -> bool:
         """Does one thing that is due, if anything is; tells whether one was."""
         return self._rebuild_if_due() or self._fold_if_due()
+
+    def save(self, folder: Path | str) -> Path:
+        """Saves the index as it is now, durably, in place of what was saved in the folder before.
+
+        Reads and writes go on. Whatever interrupts it, the folder holds one whole index, the old
+        or the new.
+
+        Returns:
+            The snapshot in the folder that holds it; `load` takes either.
+
+        Raises:
+            SnapshotError: if the system refuses, or another save into the folder is under way.
+        """
+        return files.save(self._view.state, self._asked, Path(folder))
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "Index":
+        """Reads a saved index, which goes on where it was saved.
+
+        Raises:
+            SnapshotNotFoundError: if there is none.
+            SnapshotCorruptError: naming file and array, if a byte is not as it was written.
+            SnapshotVersionError: if it was written by a newer library.
+            InputError: if the snapshot there holds no index.
+
+        Example:
+            >>> import tempfile
+            >>> folder = tempfile.mkdtemp()
+            >>> index = Index.build(np.array([7]), np.ones((1, 2), np.float32))
+            >>> _ = index.save(folder)
+            >>> Index.load(folder).search(np.ones((1, 2), np.float32), k=1).ids
+            array([[7]])
+        """
+        return cls(*files.load(Path(folder)))
 
     def close(self, timeout_s: float = 30.0) -> None:
         """Ends the threads that fold and rebuild; the index can still be read and written."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys_embed import native
+from recsys_embed.index.arguments import distinct
 from recsys_embed.index.attributes import Columns, Schema
 
 Ids = NDArray[np.int64]
@@ -51,10 +52,26 @@ class Items:
         self.columns = columns
         self.size = len(ids)
         self._first = native.IdIndex(np.ascontiguousarray(ids))
+        self._first_slots: Slots | None = None
         self._later: dict[int, int] = {}
         self.arrays = Arrays(
             ids.copy(), vectors.copy(), np.full(len(ids), NEVER), np.full(len(ids), -1)
         )
+
+    @classmethod
+    def restored(
+        cls, ids: Ids, vectors: Floats, alive: NDArray[np.bool_], write: int, columns: Columns
+    ) -> "Items":
+        """Gives items as they were saved after a write: of ids that come twice, the last counts."""
+        items = cls(ids[:0], vectors[:0], columns)
+        died = np.where(alive, NEVER, write)
+        items.arrays = Arrays(ids.copy(), vectors.copy(), died, np.full(len(ids), -1))
+        items.size = len(ids)
+        last = distinct(ids)
+        if last is None:
+            last = np.arange(len(ids))
+        items._first, items._first_slots = native.IdIndex(ids[last].copy()), last
+        return items
 
     @property
     def schema(self) -> Schema:
@@ -85,6 +102,8 @@ class Items:
     def newest(self, ids: Ids) -> Slots:
         """Gives the newest slot of each id, (n,), dead ones included; -1 for an unknown one."""
         slots = self._first.find(ids)
+        if self._first_slots is not None and len(self._first_slots):
+            slots = np.where(slots >= 0, self._first_slots[slots], -1)
         if self._later:
             found = map(self._later.get, ids.tolist(), itertools.repeat(-1))
             later = np.fromiter(found, np.int64, len(ids))

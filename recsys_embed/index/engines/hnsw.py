@@ -117,11 +117,15 @@ class HnswEngine:
 
     @classmethod
     def from_arrays(
-        cls, arrays: Mapping[str, NDArray[Any]], parameters: Parameters, reach: Reach, threads: int
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        parameters: Parameters,
+        reach: Reach,
+        config: IndexConfig,
     ) -> "HnswEngine":
         """Reads what `arrays` gave."""
         index = faiss_calls.read(arrays["faiss"])
-        return cls(index, np.array(arrays["slots"]), parameters, reach, threads)
+        return cls(index, np.array(arrays["slots"]), parameters, reach, config.threads)
 
 
 def _empty(dim: int, codec: Codec) -> Any:
