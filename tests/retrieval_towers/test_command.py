@@ -56,7 +56,8 @@ def test_a_run_leaves_a_snapshot_and_its_figures(ran: Path) -> None:
     assert recall["two towers"] > 0.9 > recall["popular"]
     unseen = {who: at["20"]["segments"]["unseen"] for who, at in summary["test"].items()}
     assert unseen["two towers"]["recall"] > 0.9 and unseen["popular"]["recall"] == 0.0
-    lines = [json.loads(line) for line in (ran / "first" / "metrics.jsonl").open()]
+    lines = (ran / "first" / "metrics.jsonl").read_text().splitlines()
+    lines = [json.loads(line) for line in lines]
     assert [line["epoch"] for line in lines] == [*range(1, len(lines) + 1)]
     assert max(line["validation_recall@5"] for line in lines) == summary["validation_recall@5"]
     assert (ran / "first" / "curve.png").stat().st_size > 1000

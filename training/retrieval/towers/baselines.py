@@ -16,7 +16,8 @@ from training.retrieval.towers.shop import Ints, Shop
 
 DAY_S = 86_400
 # Of 10, 20 and 40 epochs these did best on the validation part of configs/online-retail.
-BPR, BPR_EPOCHS = Fit(lr=5e-3, weight_decay=1e-6, batch_size=4096), 20
+BPR_EPOCHS, BPR_BATCH = 40, 4096
+LEAST_STEPS = 32  # of an epoch: few pairs come in smaller batches
 
 
 class Recommends(Protocol):
@@ -60,7 +61,9 @@ def factorized(shop: Shop, dim: int, seed: int) -> Recommends:
         for count in (len(customers), known)
     )
     model = MatrixFactorization(users, items)
-    fit_for(model, interactions, BPR, BPR_EPOCHS, seed)
+    batch_size = max(1, min(BPR_BATCH, len(bought) // LEAST_STEPS))
+    how = Fit(lr=5e-3, weight_decay=1e-6, batch_size=batch_size)
+    fit_for(model, interactions, how, BPR_EPOCHS, seed)
     is_known = torch.from_numpy(np.isin(np.arange(len(customers)), train.users))
     vectors = _with_strangers(users().detach(), is_known)
     padded = torch.zeros(num_items, dim)
