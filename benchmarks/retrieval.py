@@ -11,11 +11,12 @@ from functools import cached_property
 from typing import Any
 
 from benchmarks.measure import Result, parser, report
-from benchmarks.nearest import peers, vectors
+from benchmarks.nearest import peers, served, vectors
 from benchmarks.nearest.churn import Churn
 from benchmarks.nearest.filters import Filters
 from benchmarks.nearest.resident import probe
 from benchmarks.nearest.speed import CODECS, Speed
+from benchmarks.nearest.towers import Towers, learn
 from benchmarks.nearest.vectors import VectorSet
 from benchmarks.nearest.writes import Writes
 
@@ -29,11 +30,12 @@ class Sizes:
     epochs: int
     users: int | None
     written: int
+    requests: int
     queries: int = 2000
 
 
-FULL = Sizes(items=300_000, blocks=40, epochs=3, users=None, written=100_000)
-QUICK = Sizes(items=20_000, blocks=6, epochs=1, users=6000, written=10_000)
+FULL = Sizes(items=300_000, blocks=40, epochs=3, users=None, written=100_000, requests=4000)
+QUICK = Sizes(items=20_000, blocks=6, epochs=1, users=6000, written=10_000, requests=600)
 
 
 class Bench:
@@ -44,14 +46,19 @@ class Bench:
         self.settings: dict[str, Any] = {}
 
     @cached_property
+    def towers(self) -> Towers:
+        learned = learn(self.sizes.epochs, self.sizes.users)
+        self.settings["towers"] = {"epochs": self.sizes.epochs, "loss": learned.loss}
+        return learned
+
+    @cached_property
     def sets(self) -> list[VectorSet]:
-        sizes = self.sizes
-        made = [
-            vectors.planted(sizes.items, sizes.queries),
-            vectors.spectrum(sizes.items, sizes.queries),
-            vectors.gowalla(sizes.queries, sizes.epochs, sizes.users),
+        items, queries = self.sizes.items, self.sizes.queries
+        sets = [
+            vectors.planted(items, queries),
+            vectors.spectrum(items, queries),
+            vectors.learned(self.towers, queries),
         ]
-        sets = [one for one in made if one is not None]
         self.settings["sets"] = {one.name: list(one.vectors.shape) for one in sets}
         return sets
 
@@ -90,6 +97,9 @@ class Bench:
     def libraries(self) -> Iterator[Result]:
         yield from peers.measure(self.sets[0], self.sizes.blocks // 2)
 
+    def http(self) -> Iterator[Result]:
+        yield from served.measure(self.towers, self.sizes.requests)
+
     parts = {
         "speed": speed,
         "filters": filters,
@@ -97,6 +107,7 @@ class Bench:
         "writes": writes,
         "memory": memory,
         "peers": libraries,
+        "served": http,
     }
 
 

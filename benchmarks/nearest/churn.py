@@ -18,7 +18,7 @@ from recsys_embed.index import Index, IndexConfig
 ROUNDS, SHARE = 4, 0.33
 BATCH = 1000  # items of a write
 ASKED = 300
-QUIET_S = 2.0
+QUIET_S, STILL_S, SETTLED_S = 2.0, 4.0, 60.0
 
 
 class Search(NamedTuple):
@@ -104,9 +104,12 @@ class Churn:
             reader.phase = "checking"
             old, new = recalls(index, items, coming, number)
             lowest = min(lowest, old, new)
-        self.recalls += [old, new]
-        yield Result(f"recall_after_churn_old_queries_{items.name}", old)
-        yield Result(f"recall_after_churn_new_queries_{items.name}", new)
+        settle(index)
+        found = {"": (old, new), "_once_folded": recalls(index, items, coming, ROUNDS)}
+        for when, pair in found.items():
+            self.recalls += pair
+            for whose, share in zip(("old", "new"), pair, strict=True):
+                yield Result(f"recall_after_churn{when}_{whose}_queries_{items.name}", share)
         yield Result(f"recall_in_churn_lowest_{items.name}", lowest)
         yield Result(f"churned_items_s_{items.name}", written / seconds, "items/s")
 
@@ -115,6 +118,16 @@ class Churn:
         for key, share in (("p50", 50), ("p99", 99), ("longest", 100)):
             quiet, busy = (reader.percentile(phase, share) for phase in ("quiet", "writing"))
             yield Result(f"reader_{key}_ms_in_churn_{name}", busy, "ms", busy, quiet)
+
+
+def settle(index: Index) -> None:
+    """Waits until nothing has been folded or rebuilt for a while."""
+    deadline, seen, since = time.monotonic() + SETTLED_S, None, time.monotonic()
+    while (now := time.monotonic()) < deadline and now < since + STILL_S:
+        stats = index.stats()
+        if seen != (seen := (stats.folds, stats.rebuilds)):
+            since = now
+        time.sleep(0.05)
 
 
 def recalls(index: Index, items: Items, coming: Arrivals, rounds: int) -> tuple[float, float]:

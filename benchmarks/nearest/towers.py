@@ -1,32 +1,26 @@
-"""Two towers trained in the run on a real log: who checked in where, 41 k places of Gowalla."""
+"""Two towers trained in the run on a real log: who checked in where, or who bought what."""
 
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.retrieval.interactions import Pairs, read_adjacency
+from training.retrieval.interactions import NO_PAIRS, Interactions, Pairs, read_adjacency
 
 DIM, HIDDEN, TEMPERATURE = 64, 128, 0.1
 BATCH, LR, MAX_HISTORY = 1024, 2e-3, 50
+RETAIL = Path("data/online-retail/online_retail.parquet")
 
 Float = NDArray[np.float32]
 
 
-class Towers(NamedTuple):
-    """Vectors of all users (U, D) and items (I, D), and the last epoch's mean loss in nats."""
-
-    users: Float
-    items: Float
-    loss: float
-
-
 class UserTower(nn.Module):
-    """A user's vector is a two-layer network of the mean of some items they chose."""
+    """A user's vector is a two-layer network of the mean of some items they chose, of length 1."""
 
     def __init__(self, num_items: int) -> None:
         super().__init__()
@@ -34,53 +28,82 @@ class UserTower(nn.Module):
         self.layers = nn.Sequential(nn.Linear(DIM, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, DIM))
 
     def forward(self, histories: Tensor) -> Tensor:
-        vectors: Tensor = self.layers(self.items(histories))
-        return nn.functional.normalize(vectors)
+        return self.of_means(self.items(histories))
+
+    def of_means(self, means: Tensor) -> Tensor:
+        """Takes the means (B, DIM) themselves."""
+        return nn.functional.normalize(self.layers(means))
 
 
-def train(pairs: Pairs, num_users: int, num_items: int, epochs: int) -> Towers:
-    """Trains by in-batch sampled softmax with logQ correction (Yi et al., RecSys 2019, §3).
+class Towers(NamedTuple):
+    """What was learned.
+
+    Attributes:
+        log: whose.
+        users: vectors of all users, (U, DIM).
+        items: vectors of all items, (I, DIM).
+        tower: that made the users' vectors.
+        histories: what it made them of: items (U, MAX_HISTORY), padded with I.
+        loss: mean of the last epoch, in nats.
+    """
+
+    log: str
+    users: Float
+    items: Float
+    tower: UserTower
+    histories: NDArray[np.int64]
+    loss: float
+
+
+def learn(epochs: int, num_users: int | None = None) -> Towers:
+    """Trains on Gowalla if RECSYS_DATA has it, on the retail data of the repository otherwise.
+
+    Args:
+        epochs: passes over the pairs.
+        num_users: only the first so many users; None: all.
+    """
+    gowalla = Path(os.environ.get("RECSYS_DATA", "../shared/data")) / "gowalla"
+    log, pairs = ("gowalla", read_adjacency(gowalla)) if gowalla.is_dir() else ("retail", _retail())
+    if num_users is not None:
+        pairs = pairs.of_users(num_users)
+    torch.manual_seed(0)
+    histories = _histories(pairs.train, pairs.num_users, pairs.num_items)
+    tower, items = UserTower(pairs.num_items), nn.Embedding(pairs.num_items, DIM)
+    nn.init.normal_(items.weight, std=DIM**-0.5)
+    loss = _train(tower, items, pairs.train, torch.from_numpy(histories), epochs)
+    with torch.no_grad():
+        users = tower(torch.from_numpy(histories)).numpy()
+    return Towers(log, users, items.weight.detach().numpy(), tower, histories, loss)
+
+
+def _train(
+    tower: UserTower, items: nn.Embedding, pairs: Pairs, histories: Tensor, epochs: int
+) -> float:
+    """Trains by in-batch sampled softmax with logQ correction (Yi et al., RecSys 2019, section 3).
 
     The user's vector has length 1; an item's length is free, so that popular items grow longer.
     """
-    torch.manual_seed(0)
-    histories = torch.from_numpy(_histories(pairs, num_users, num_items))
-    tower, items = UserTower(num_items), nn.Embedding(num_items, DIM)
-    nn.init.normal_(items.weight, std=DIM**-0.5)
     optimizer = torch.optim.Adam([*tower.parameters(), *items.parameters()], lr=LR, fused=True)
-    log_q = torch.from_numpy(np.log(np.maximum(np.bincount(pairs.items, minlength=num_items), 1)))
-    mean = 0.0
+    count = np.bincount(pairs.items, minlength=items.num_embeddings)
+    log_q = torch.from_numpy(np.log(np.maximum(count, 1)))
+    losses: list[float] = []
     for _ in range(epochs):
-        losses = []
+        losses.clear()
         for chosen in torch.randperm(len(pairs.users)).split(BATCH):
             users, places = (torch.from_numpy(side)[chosen] for side in pairs)
-            scores = tower(_without(histories[users], places, num_items)) @ items(places).T
-            scores = scores / TEMPERATURE - log_q[places]
-            same = (places[:, None] == places).fill_diagonal_(False)  # accidental hits
+            others = histories[users].masked_fill(
+                histories[users] == places[:, None], items.num_embeddings
+            )
+            scores = tower(others) @ items(places).T / TEMPERATURE - log_q[places]
+            hits = (places[:, None] == places).fill_diagonal_(False)
             loss = nn.functional.cross_entropy(
-                scores.masked_fill(same, -torch.inf), torch.arange(len(places))
+                scores.masked_fill(hits, -torch.inf), torch.arange(len(places))
             )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
-        mean = float(np.mean(losses))
-    with torch.no_grad():
-        return Towers(tower(histories).numpy(), items.weight.numpy(), mean)
-
-
-def gowalla(epochs: int, num_users: int | None = None) -> Towers | None:
-    """Trains on Gowalla's train part, of its first users if told how many.
-
-    Gives nothing where RECSYS_DATA does not hold it.
-    """
-    folder = Path(os.environ.get("RECSYS_DATA", "../shared/data")) / "gowalla"
-    if not folder.is_dir():
-        return None
-    parts = read_adjacency(folder)
-    if num_users is not None:
-        parts = parts.of_users(num_users)
-    return train(parts.train, parts.num_users, parts.num_items, epochs)
+    return float(np.mean(losses))
 
 
 def _histories(pairs: Pairs, num_users: int, num_items: int) -> NDArray[np.int64]:
@@ -94,6 +117,10 @@ def _histories(pairs: Pairs, num_users: int, num_items: int) -> NDArray[np.int64
     return histories
 
 
-def _without(histories: Tensor, places: Tensor, padding: int) -> Tensor:
-    """Takes the item to predict out of its user's history."""
-    return histories.masked_fill(histories == places[:, None], padding)
+def _retail() -> Interactions:
+    """Reads who bought what, each pair once."""
+    names = ["CustomerID", "Description"]
+    rows = pl.read_parquet(RETAIL, columns=names).drop_nulls().unique(maintain_order=True)
+    users, items = (rows[name].rank("dense").to_numpy().astype(np.int64) - 1 for name in names)
+    pairs = Pairs(users, items)
+    return Interactions(users.max() + 1, items.max() + 1, pairs, NO_PAIRS, NO_PAIRS)

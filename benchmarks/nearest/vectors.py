@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.batches import ids_of
-from benchmarks.nearest import towers
+from benchmarks.nearest.towers import Towers
 from benchmarks.nearest.truth import best
 
 TUNING = 1000  # queries that an index may be tuned on; the others are asked
@@ -91,13 +91,10 @@ def spectrum(items: int, queries: int, dim: int = 128, seed: int = 1) -> VectorS
     return _set("spectrum", vectors, _grouped(vectors), users)
 
 
-def gowalla(queries: int, epochs: int, num_users: int | None = None) -> VectorSet | None:
-    """Trains two towers and takes all items and random users; nothing where there is no data."""
-    learned = towers.gowalla(epochs, num_users)
-    if learned is None:
-        return None
-    users = np.random.default_rng(0).permutation(learned.users)[:queries]
-    return _set("gowalla", learned.items, _grouped(learned.items), users)
+def learned(towers: Towers, queries: int) -> VectorSet:
+    """Takes all items of two towers and random users."""
+    users = np.random.default_rng(0).permutation(towers.users)[:queries]
+    return _set(towers.log, towers.items, _grouped(towers.items), users)
 
 
 def arrivals(of: VectorSet, rounds: int) -> Arrivals:
