@@ -37,7 +37,7 @@ class Evaluation(NamedTuple):
             (a quarter, a half and a quarter of the train pairs) and "unseen" (none of them).
         coverage: the share of all items that anybody gets.
         popularity: train pairs of a recommended item, on average. Abdollahpouri et al., arXiv
-            1901.07555, §3.
+            1901.07555.
         consumed_popularity: train pairs of a relevant item, on average.
         gini: of how often each item is recommended; 0 if all alike, near 1 if few get everything.
     """

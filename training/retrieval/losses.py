@@ -33,7 +33,7 @@ class SampledSoftmax:
     that, with scores f and chances Q:
 
     - "none": f as they are.
-    - "logq": f - log Q, of the positive as well. Yi et al., RecSys 2019, equation 3.
+    - "logq": f - log Q, of the positive as well. Yi et al., RecSys 2019.
     - "corrected": the positive is always there and was not drawn, so that it stays f; a negative
       becomes f - log Q' - log n, of n negatives drawn with Q' = Q / (1 - Q of what is excluded).
       exp of these sums to an unbiased estimate of the same sum over all items but the positive,
@@ -67,18 +67,15 @@ class SampledSoftmax:
         return softplus(torch.logsumexp(negative, 1)[scored.rows] - positive)
 
     def logits(self, scored: Scored) -> tuple[Tensor, Tensor]:
-        """Gives those of the pairs (P,) and of the negatives (R, M), excluded ones at -inf.
-
-        Raises:
-            InputError: if negatives were drawn in the batch, and nothing says with which chances.
-        """
+        """Gives those of the pairs (P,) and of the negatives (R, M), excluded ones at -inf."""
         positive, negative = (s / self.temperature for s in scored[:2])
+        # in place, of what division has made: a pass over (R, M) is much of a step's time
         if scored.log_q is not None and self.correction == "logq":
             assert scored.positive_log_q is not None
-            positive, negative = positive - scored.positive_log_q, negative - scored.log_q
+            positive, negative = positive - scored.positive_log_q, negative.sub_(scored.log_q)
         elif scored.log_q is not None and self.correction == "corrected":
-            negative = negative - scored.log_q + _of_a_draw(scored)
-        return positive, negative.masked_fill(scored.excluded, -torch.inf)
+            negative = negative.sub_(scored.log_q).add_(_of_a_draw(scored))
+        return positive, negative.masked_fill_(scored.excluded, -torch.inf)
 
 
 def _of_a_draw(scored: Scored) -> Tensor:

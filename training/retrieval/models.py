@@ -61,7 +61,7 @@ class HistoryTower(nn.Module):
     """Makes a user of who they are and of what they took.
 
     u = (1 - g) e_u + g V mean of e_i over the user's train items; an item is its e_i. Mao et al.,
-    SimpleX, arXiv 2109.12613, equation 4 with average pooling; with g = 1, a user needs no row of
+    SimpleX, arXiv 2109.12613, with average pooling; with g = 1, a user needs no row of
     their own, as in Covington et al., YouTube DNN, RecSys 2016.
 
     Args:

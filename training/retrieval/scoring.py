@@ -57,7 +57,7 @@ def in_batch(
 
     With `uniform`, its items are negatives too, and a negative's chance is that of the mixture
     that came of both: λ / N + (1 - λ) q, λ being the share of the draws that are uniform. Yang et
-    al., Mixed negative sampling, WWW 2020 companion, §4.2.
+    al., Mixed negative sampling, WWW 2020 companion.
 
     Args:
         users: (B, D), the pairs' users.
