@@ -26,7 +26,7 @@ $(VENV)/.installed: $(VENV)/.python pyproject.toml $(NATIVE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup ## train, serve, learn from a stream and be killed, on real data; under four minutes
+demo: setup ## train, serve, learn from a stream and be killed, recommend, on real data; under five minutes
 	$(BIN)/python -m training.demo
 
 test: setup ## the whole test suite, native tests included
