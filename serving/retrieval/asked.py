@@ -245,6 +245,7 @@ class IndexInfo:
         recall: of real queries, measured against exact search; None before there was one.
         recall_queries: how many queries that is an estimate from.
         stats: of the index itself, plain values.
+        refused: why the newest snapshot's retrieval does not serve; None while it does.
     """
 
     name: str
@@ -265,3 +266,4 @@ class IndexInfo:
     recall: float | None
     recall_queries: int
     stats: dict[str, Any]
+    refused: str | None = None

@@ -9,6 +9,8 @@ from serving.lookup import LookupService
 from serving.retrieval.asked import Floats
 from serving.retrieval.bundle import Bundle, IndexParts
 from serving.retrieval.errors import AskError, UnknownIndexError, VersionMismatchError
+from serving.retrieval.generation import Generation
+from serving.retrieval.kept import Kept
 from serving.retrieval.version import Version
 
 
@@ -66,6 +68,47 @@ def _refuse_other_width(vectors: Floats, width: int, index: str) -> None:
 
 
 Moment = Mapping[str, Serving]
+
+
+def moment_of(kept: Mapping[str, Kept], newest: Generation | None, least_recall: float) -> Moment:
+    """Gives what answers from now on.
+
+    Args:
+        kept: versions by index.
+        newest: of the towers that came last; where an index of theirs is still being built, they
+            ask the old one, if there is a bridge.
+        least_recall: validated, of a bridge that may serve.
+    """
+    return {
+        name: _serving(one, one.active, newest, _bridges(one, one.active, least_recall))
+        for name, one in kept.items()
+        if one.active is not None
+    }
+
+
+def _serving(
+    kept: Kept, version: Version, newest: Generation | None, bridges: Mapping[str, Bridging]
+) -> Serving:
+    own, coming = version.generation, kept.coming
+    is_waiting = newest is not own and coming is not None and coming.generation is newest
+    if newest is not None and is_waiting and newest.bundle.tower_version in bridges:
+        bridge = bridges[newest.bundle.tower_version]
+        return Serving(version, own.service, newest.bundle, newest.service, bridge, bridges)
+    return Serving(version, own.service, own.bundle, own.service, None, bridges)
+
+
+def _bridges(kept: Kept, version: Version, least_recall: float) -> dict[str, Bridging]:
+    """Gives the bridges to a version that do well enough, by where they come from."""
+    found = dict[str, Bridging]()
+    dim = version.generation.bundle.parts[kept.index].dim
+    for bundle in (one.generation.bundle for one in kept):
+        parts = bundle.parts[kept.index]
+        for bridge in parts.told.bridges:
+            bridging = parts.bridges[bridge.to]
+            fits = bridge.to == version.tower_version and len(bridging.shift) == dim
+            if fits and bridge.recall >= least_recall:
+                found[bundle.tower_version] = bridging
+    return found
 
 
 def serving_of(moment: Moment, index: str | None) -> Serving:

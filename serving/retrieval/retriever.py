@@ -187,11 +187,6 @@ class Retriever:
         """Names the indexes."""
         return sorted(self._versions.moment)
 
-    @property
-    def refused(self) -> str | None:
-        """Why the newest snapshot's retrieval is not served; None while it is."""
-        return self._versions.refused
-
     def stats(self, index: str) -> IndexInfo:
         """Says how an index stands.
 
@@ -221,6 +216,7 @@ class Retriever:
             recall=recall.recall,
             recall_queries=recall.queries,
             stats=asdict(version.live.stats()),
+            refused=self._versions.refused,
         )
 
     def _unfit(self, serving: Serving) -> int:

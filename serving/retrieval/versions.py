@@ -9,14 +9,14 @@ import numpy as np
 
 from recsys_embed.deltas import Delta
 from recsys_embed.errors import ConfigError, SnapshotError
-from recsys_embed.retrieval.bridging import Bridging
 from recsys_embed.retrieval.description import read
+from recsys_embed.snapshot import Snapshot
 from serving.lookup import LookupService
 from serving.retrieval.asked import Ids
 from serving.retrieval.bundle import is_same
 from serving.retrieval.generation import Generation, open_generation
 from serving.retrieval.kept import Kept
-from serving.retrieval.moment import Moment, Serving
+from serving.retrieval.moment import Moment, moment_of
 from serving.retrieval.spelling import Said
 from serving.retrieval.threads import step_back
 from serving.retrieval.version import Version, name_of
@@ -46,6 +46,7 @@ class Versions:
         self._lock = threading.RLock()
         self._builder = ThreadPoolExecutor(1, "index-builder", step_back)
         self._newest: Generation | None = None
+        self._passed_over: Snapshot | None = None
         self._kept = dict[str, Kept]()
         self._words = dict[str, Words]()
         self._built = 0  # names versions where no log numbers the commands
@@ -108,12 +109,13 @@ class Versions:
 
     def _succeed(self, service: LookupService, deltas: Sequence[Delta]) -> None:
         """Begins to build what follows on the towers that serve; until then they go on."""
+        if service.snapshot is self._passed_over:
+            return
         try:
             generation = self._generation(service, deltas)
         except (ConfigError, SnapshotError) as error:
-            if str(error) != self.refused:
-                logger.warning("retrieval goes on as before: %s", error)
-            self.refused = str(error)
+            logger.warning("retrieval goes on as before: %s", error)
+            self.refused, self._passed_over = str(error), service.snapshot
             return
         versions = self._first_versions(generation)
         for name, version in versions.items():
@@ -224,33 +226,7 @@ class Versions:
                     version.write(ids, self._words.get(name, {}))
 
     def _publish(self) -> None:
-        self.moment = {
-            name: self._serving(name, kept.active)
-            for name, kept in self._kept.items()
-            if kept.active is not None
-        }
-
-    def _serving(self, name: str, version: Version) -> Serving:
-        own, newest, kept = version.generation, self._newest, self._kept[name]
-        bridges = self._bridges(name, version)
-        is_waiting = kept.coming is not None and kept.coming.generation is newest is not own
-        if is_waiting and newest is not None and newest.bundle.tower_version in bridges:
-            bridge = bridges[newest.bundle.tower_version]
-            return Serving(version, own.service, newest.bundle, newest.service, bridge, bridges)
-        return Serving(version, own.service, own.bundle, own.service, None, bridges)
-
-    def _bridges(self, name: str, version: Version) -> dict[str, Bridging]:
-        """Gives the bridges to a version that do well enough, by where they come from."""
-        found = dict[str, Bridging]()
-        dim = version.generation.bundle.parts[name].dim
-        for bundle in (one.generation.bundle for one in self._kept[name]):
-            parts = bundle.parts[name]
-            for bridge in parts.told.bridges:
-                bridging = parts.bridges[bridge.to]
-                fits = bridge.to == version.tower_version and len(bridging.shift) == dim
-                if fits and bridge.recall >= self._bridge_recall:
-                    found[bundle.tower_version] = bridging
-        return found
+        self.moment = moment_of(self._kept, self._newest, self._bridge_recall)
 
     def wait(self) -> None:
         """Waits for what is being built, as seen from now."""
