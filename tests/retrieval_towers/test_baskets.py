@@ -65,10 +65,14 @@ def test_attributes_come_from_the_lines_that_sold_an_item() -> None:
     assert catalogue.kinds == {
         "last": "float", "first": "float", "countries": "tags", "begun": "int",
     }  # fmt: skip
-    assert catalogue.attributes["last"] == [2.0, 1.0, 3.0]
-    assert catalogue.attributes["first"] == [1.0, 1.0, 3.0]
-    assert catalogue.attributes["countries"] == [["DE", "FR"], [], ["FR"]]
-    assert catalogue.attributes["begun"] == [10, 20, 30]
+    known = catalogue.attributes()
+    assert known["last"] == [2.0, 1.0, 3.0]
+    assert known["first"] == [1.0, 1.0, 3.0]
+    assert known["countries"] == [["DE", "FR"], [], ["FR"]]
+    assert known["begun"] == [10, 20, 30]
+    assert catalogue.attributes(until=20) == {
+        "last": [9.0], "first": [1.0], "countries": [["DE", "FR"]], "begun": [10],
+    }  # fmt: skip
 
 
 @given(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -117,8 +118,9 @@ class Bundle:
             arrays |= index.dense(name)
         return arrays
 
+    @cached_property
     def all_tables(self) -> dict[str, CollisionlessTable]:
-        """Gives the towers' tables and those of vectors, made anew.
+        """The towers' tables and those of vectors, which are made once.
 
         Raises:
             InputError: for two tables of one name.
@@ -148,7 +150,7 @@ def write_retrieval(
         SnapshotError: if it cannot be written.
     """
     told = {**(extra or {}), EXTRA: spelled(bundle.description)}
-    tables = bundle.all_tables()
+    tables = bundle.all_tables
     return write_snapshot(root, tables, dense=bundle.dense(), extra=told, keep=keep)
 
 

@@ -61,16 +61,40 @@ class Catalogue(NamedTuple):
         ids: int64 (I,), the names' hashes.
         first: int64 (I,), seconds of the first sale.
         lines: columns of the line that sold it first, what a new item comes with.
-        attributes: by name a value an item.
-        kinds: of the attributes.
+        sales: all lines in the order of time, "name" and "time" among their columns.
+        asked: which attributes items have.
     """
 
     names: list[str]
     ids: NDArray[np.int64]
     first: NDArray[np.int64]
     lines: pl.DataFrame
-    attributes: dict[str, list[Any]]
-    kinds: dict[str, Kind]
+    sales: pl.DataFrame
+    asked: Mapping[str, AttributeFrom]
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """Gives the attributes' kinds."""
+        found = self._attributes(self.sales[:0])
+        return {name: _kind(found[name], name) for name in self.asked}
+
+    def attributes(
+        self, number: int | None = None, until: int | None = None
+    ) -> dict[str, list[Any]]:
+        """Gives by attribute a value an item, as known at a moment.
+
+        Args:
+            number: of items, the first ones; all if None.
+            until: seconds; sales from then on are not looked at; None: all are.
+        """
+        sales = self.sales if until is None else self.sales.filter(pl.col("time") < until)
+        found = self._attributes(sales)[:number]
+        return {name: found[name].to_list() for name in self.asked}
+
+    def _attributes(self, sales: pl.DataFrame) -> pl.DataFrame:
+        wanted = {name: _aggregate(sales, name, one) for name, one in self.asked.items()}
+        numbered = sales.with_columns(pl.col("name").alias("_item"))
+        return numbered.group_by("_item", maintain_order=True).agg(**wanted)
 
 
 class Baskets(NamedTuple):
@@ -87,6 +111,12 @@ class Baskets(NamedTuple):
     users: NDArray[np.int64]
     lines: pl.DataFrame
     items: Bag
+
+    def until(self, number: int) -> "Baskets":
+        """Gives the first baskets."""
+        offsets = self.items.offsets[: number + 1]
+        items = Bag(self.items.values[: offsets[-1]], offsets)
+        return Baskets(self.times[:number], self.users[:number], self.lines[:number], items)
 
     def pairs(self, chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Gives (basket, item) for all items of the chosen baskets, int64 (P,) each."""
@@ -107,15 +137,12 @@ def read_baskets(
             values, or no line that is left.
     """
     frame = _lines(frame, config)
-    grouped = frame.group_by(config.item, maintain_order=True).first().rename({config.item: "name"})
-    names = grouped["name"].to_list()
-    catalogue = Catalogue(
-        names,
-        np.asarray(hash_strings(names), np.int64),
-        grouped["time"].to_numpy(),
-        grouped.with_columns(pl.col("name").alias(config.item)),
-        *_attributes(frame, config.item, attributes),
-    )
+    sales = frame.with_columns(pl.col(config.item).alias("name"))
+    first = sales.group_by("name", maintain_order=True).first()
+    names = first["name"].to_list()
+    ids = np.asarray(hash_strings(names), np.int64)
+    catalogue = Catalogue(names, ids, first["time"].to_numpy(), first, sales, attributes)
+    catalogue.kinds  # noqa: B018  # refuses attributes that cannot be, before anything is trained
     return catalogue, _baskets(frame, config, catalogue)
 
 
@@ -192,16 +219,6 @@ def users_now(baskets: Baskets, ids: NDArray[np.int64], most: int) -> pl.DataFra
     return lines.with_columns(
         pl.Series(HISTORY, told, dtype=pl.List(pl.Int64)), pl.Series(USER, baskets.users[last])
     )
-
-
-def _attributes(
-    frame: pl.DataFrame, item: str, asked: Mapping[str, AttributeFrom]
-) -> tuple[dict[str, list[Any]], dict[str, Kind]]:
-    by_item = frame.with_columns(pl.col(item).alias("_item")).group_by("_item", maintain_order=True)
-    wanted = {name: _aggregate(frame, name, one) for name, one in asked.items()}
-    found = by_item.agg(**wanted)
-    values = {name: found[name].to_list() for name in asked}
-    return values, {name: _kind(found[name], name) for name in asked}
 
 
 def _aggregate(frame: pl.DataFrame, name: str, one: AttributeFrom) -> pl.Expr:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from recsys_embed.retrieval.description import IndexDescription, Relation
@@ -34,28 +35,32 @@ def bundle_of(
     dual: Dual | None = None,
     relevance: Mapping[str, NDArray[Any]] | None = None,
     bridge: Bridged | None = None,
+    until: int | None = None,
 ) -> Bundle:
     """Puts towers, the vectors of all items and users, and what is known of items together.
 
     Args:
         config: of the run.
-        shop: all of the log is used: users come with their last history, items with what they were
-            last sold at.
+        shop: users come with their last history, items with what they were last sold at.
         towers: as trained.
         dual: vectors of what goes with what; none without.
         relevance: the arrays of an adapter; none without.
         bridge: to an older tower version; none without.
+        until: a basket; nothing from it on is known yet. None: all of the log is.
 
     Raises:
         RecsysEmbedError: if an ONNX file does not give the vectors of its tower to 1e-5.
     """
     towers.eval()
-    items = Vectors(shop.catalogue.ids, towers.item.vectors(shop.items).numpy())
+    until = len(shop.baskets.times) if until is None else until
+    number = shop.items_before(until)
+    known = shop.items.take(np.arange(number))
+    items = Vectors(shop.catalogue.ids[:number], towers.item.vectors(known).numpy())
     main = ItemIndex(
         _described(config, shop, relevance is not None, bridge),
         items,
-        shop.catalogue.attributes,
-        user_vectors(config, shop, towers),
+        shop.catalogue.attributes(number, shop.time_of(until)),
+        user_vectors(config, shop, towers, until),
         tuning_queries(shop, towers),
         relevance or {},
         {} if bridge is None else {bridge.told.to: bridge.arrays},
@@ -68,12 +73,23 @@ def bundle_of(
     return Bundle(dict(towers.tables.tables), sides, indexes)
 
 
-def user_vectors(config: RetrievalConfig, shop: Shop, towers: Towers) -> Vectors:
-    """Gives the vectors of all users as they are after their last basket.
+def user_vectors(
+    config: RetrievalConfig, shop: Shop, towers: Towers, until: int, since: int = 0
+) -> Vectors:
+    """Gives the vectors of users as they are after their last basket before one.
 
     With several interests a user's vectors stand one behind the other, (U, interests * D).
+
+    Args:
+        config: of the run.
+        shop: its data.
+        towers: as trained.
+        until: a basket; it and those behind it are not known yet.
+        since: a basket; users who have none from it on are left out.
     """
-    lines = users_now(shop.baskets, shop.catalogue.ids, config.baskets.history)
+    past = shop.baskets.until(until)
+    lines = users_now(past, shop.catalogue.ids, config.baskets.history)
+    lines = lines.filter(pl.Series(np.isin(lines[USER].to_numpy(), past.users[since:])))
     columns = {feature: column_of(feature, one) for feature, one in config.user.inputs.items()}
     examples = Examples.of(shop.user, features_of(lines, columns))
     vectors = towers.user.vectors(examples).numpy()
@@ -115,7 +131,7 @@ def _with_relations(main: ItemIndex, dual: Dual) -> dict[str, ItemIndex]:
         **{
             name: ItemIndex(
                 IndexDescription(table, "inner_product", **shared),
-                Vectors(main.items.ids, values),
+                Vectors(main.items.ids, values[: len(main.items.ids)]),
                 main.attributes,
             )
             for name, table, values in (

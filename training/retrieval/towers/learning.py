@@ -101,6 +101,13 @@ class Learner:
 
     def step(self, batch: Batch) -> float:
         """Learns a batch; gives its mean loss from before."""
+        self._optimizer.zero_grad()
+        loss = self.descend(batch)
+        self._optimizer.step()
+        return loss
+
+    def descend(self, batch: Batch) -> float:
+        """Learns a batch by the tables alone, whose step is in backward; gives its mean loss."""
         config, towers = self._config, self.towers
         towers.train()
         towers.tables.set_time(int(self._times[batch.baskets].max()))
@@ -108,14 +115,11 @@ class Learner:
         users = towers.user(self._users.take(batch.baskets))
         items = towers.item(self._items.take(batch.items, config.item_input, is_hidden))
         scores = towers.scores(users, items) * towers.log_sharpness.exp()
-        loss = config.loss(batch.scored(scores)).mean()
-        total = loss
+        total = loss = config.loss(batch.scored(scores)).mean()
         if batch.hard.shape[1]:
             hard = config.loss(batch.hard_scored(scores)).mean()
             total = loss + config.negatives.hard_weight * hard
-        self._optimizer.zero_grad()
         total.backward()
-        self._optimizer.step()
         return float(loss.detach())
 
     @property

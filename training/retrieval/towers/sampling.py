@@ -128,9 +128,10 @@ class Sampler:
     Args:
         baskets: of the whole log.
         chosen: numbers of the baskets that are learned, ascending.
-        num_items: of the catalogue; those numbered below it may be drawn.
+        num_items: those of the catalogue numbered below it are drawn; it may grow.
         negatives: which are drawn besides.
         seed: of the draws and of the order.
+        chances: that are known already.
     """
 
     def __init__(
@@ -140,16 +141,16 @@ class Sampler:
         num_items: int,
         negatives: NegativesFrom,
         seed: int,
+        chances: Chances | None = None,
     ) -> None:
         self._baskets, self._negatives = baskets, negatives
         self.num_items, self.num_baskets = num_items, int(chosen.max(initial=-1)) + 1
         self.of_basket, self.of_item = baskets.pairs(chosen)
-        self._chances: Chances = (
-            Counted(self.of_item, num_items)
-            if negatives.frequency == "counts"
-            else StreamingFrequency(seed=seed)
+        is_counted = negatives.frequency == "counts"
+        self._chances = chances or (
+            Counted(self.of_item, num_items) if is_counted else StreamingFrequency(seed=seed)
         )
-        self._column = np.full(num_items, -1)
+        self._column = np.full(max(num_items, int(baskets.items.values.max(initial=-1)) + 1), -1)
         self._rng = np.random.default_rng(seed)
 
     def __len__(self) -> int:

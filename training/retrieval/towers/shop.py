@@ -54,6 +54,11 @@ class Shop:
             return len(self.catalogue.names)
         return int(np.searchsorted(self.catalogue.first, times[basket]))
 
+    def time_of(self, basket: int) -> int | None:
+        """Gives the moment of a basket; None behind the last."""
+        times = self.baskets.times
+        return int(times[basket]) if basket < len(times) else None
+
     def relevant(self, part: Ints) -> Pairs:
         """Gives what the baskets of a part hold, baskets numbered from 0 within it."""
         baskets, items = self.baskets.pairs(part)
