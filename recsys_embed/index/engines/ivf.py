@@ -226,9 +226,8 @@ class IvfEngine:
 
 def lists_for(count: int, asked: int | None) -> int:
     """Gives the number of lists: the power of two at about 2 sqrt(n), where a search is fastest."""
-    if asked is not None:
-        return min(asked, max(1, count))
-    return 1 << max(0, round(math.log2(2 * math.sqrt(max(1, count)))))
+    wanted = asked or 1 << round(math.log2(2 * math.sqrt(max(1, count))))
+    return min(wanted, max(1, count))
 
 
 def _counts(chosen: Chosen) -> Slots:
