@@ -1,17 +1,21 @@
 """From items found to candidates: thresholds, diversity, and what else is wanted."""
 
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys_embed.config import near
+from recsys_embed.index.filters import parse
 from recsys_embed.retrieval.diversity import capped, mmr
 from recsys_embed.retrieval.relevance import Adapter
 from serving.retrieval.asked import Ask, Candidates, Diversity, Floats, Ids
 from serving.retrieval.errors import AskError, NoRelevanceError
 from serving.retrieval.explaining import explain
-from serving.retrieval.searching import Searched
+from serving.retrieval.moment import Moment, Serving
+from serving.retrieval.query import query_of
+from serving.retrieval.searching import Prepared, Searched, pool_of, quotas_of
 
 Attributes = list[dict[str, Any]]
 
@@ -24,17 +28,28 @@ class Kept(NamedTuple):
     below: int
 
 
-def check(ask: Ask, searched_by: Any) -> None:
-    """Refuses wishes that the index cannot fulfil, before it is searched.
+def prepare(moment: Moment, ask: Ask) -> Prepared:
+    """Makes the query of a question, and refuses wishes that the index cannot fulfil.
 
     Raises:
-        NoRelevanceError, AskError: saying which.
+        NoRelevanceError, AskError, FilterError: saying which.
+        RecsysEmbedError: as `query_of`.
     """
-    parts = searched_by.parts
+    started = perf_counter()
+    query = query_of(moment, ask)
+    _check(ask, query.serving)
+    if ask.combine == "quota":
+        quotas_of(ask, len(query.vectors))
+    where = None if ask.where is None else parse(ask.where, query.serving.parts.schema)
+    return Prepared(ask, query, pool_of(ask), where, perf_counter() - started)
+
+
+def _check(ask: Ask, serving: Serving) -> None:
+    parts = serving.parts
     if ask.min_probability is not None:
         if parts.adapter is None:
             raise NoRelevanceError(
-                f"index {searched_by.version.index!r} has no relevance adapter; ask with"
+                f"index {serving.version.index!r} has no relevance adapter; ask with"
                 " score_threshold instead of min_probability"
             )
         if not 0 <= ask.min_probability <= 1:
@@ -55,8 +70,9 @@ def _check_diversity(diversity: Diversity, known: list[str]) -> None:
             raise AskError(f"diversity: expected at least 1 of each {name!r}, got {most}")
 
 
-def answer(ask: Ask, found: Searched, tower_s: float) -> Candidates:
+def answer(found: Searched) -> Candidates:
     """Makes the candidates of what was found."""
+    ask = found.prepared.ask
     query, version = found.query, found.query.serving.version
     kept = _thresholds(ask, found)
     if ask.diversity is not None:
@@ -69,7 +85,7 @@ def answer(ask: Ask, found: Searched, tower_s: float) -> Candidates:
         vectors, _ = found.view.vectors_of(ids)
     if "explain" in ask.wanted and vectors is not None:
         one = found._replace(ids=ids, scores=found.scores[places], of=found.of[places])
-        explanations = explain(ask, one, vectors)
+        explanations = explain(one, vectors)
     return Candidates(
         ids=ids,
         scores=found.scores[places],
@@ -89,7 +105,7 @@ def answer(ask: Ask, found: Searched, tower_s: float) -> Candidates:
         filtered=found.filtered,
         below=kept.below,
         plan=found.plan,
-        tower_s=tower_s,
+        tower_s=found.prepared.tower_s,
         search_s=found.seconds,
     )
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from serving.retrieval.asked import Ask, Contribution, Floats, UserFeatures
+from serving.retrieval.asked import Contribution, Floats, UserFeatures
 from serving.retrieval.query import Query, user_network
 from serving.retrieval.searching import Searched
 
@@ -13,7 +13,7 @@ SHOWN = 8
 Kind = Literal["input", "dimension"]
 
 
-def explain(ask: Ask, found: Searched, vectors: Floats) -> list[list[Contribution]]:
+def explain(found: Searched, vectors: Floats) -> list[list[Contribution]]:
     """Gives the largest contributions to each score, at most eight, the largest first.
 
     Of features, each is left out in turn and the tower run again, all in one batch; of a vector,
@@ -22,10 +22,10 @@ def explain(ask: Ask, found: Searched, vectors: Floats) -> list[list[Contributio
     Args:
         vectors: of the items found, (C, D), as the index compares them.
     """
-    query = found.query
-    if isinstance(ask.by, UserFeatures):
-        given = [name for name, value in ask.by.features.items() if value is not None]
-        amounts = _of_inputs(query, ask.by, given, found, vectors)
+    query, by = found.query, found.prepared.ask.by
+    if isinstance(by, UserFeatures):
+        given = [name for name, value in by.features.items() if value is not None]
+        amounts = _of_inputs(query, by, given, found, vectors)
         return [_largest("input", given, row) for row in amounts]
     names = [str(dimension) for dimension in range(vectors.shape[1])]
     shares = _unit(query, query.vectors)[found.of] * vectors

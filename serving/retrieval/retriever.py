@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from time import perf_counter
 
 from recsys_embed.delta_log import DeltaLog
 from recsys_embed.deltas import Delta
@@ -14,8 +13,7 @@ from serving.retrieval.asked import Ask, Candidates, IndexInfo, ItemWrite, Versi
 from serving.retrieval.errors import NotDurableError
 from serving.retrieval.items_log import Done, ItemsLog
 from serving.retrieval.moment import Moment, Serving, serving_of
-from serving.retrieval.query import query_of
-from serving.retrieval.searching import search
+from serving.retrieval.searching import Prepared, search
 from serving.retrieval.shadow import Shadow
 from serving.retrieval.spelling import Said
 from serving.retrieval.threads import search_pool
@@ -100,33 +98,24 @@ class Retriever:
             FeatureError, FilterError: for features or filters that do not fit.
             VersionMismatchError: for vectors of another tower version.
         """
-        return self._answer(self._versions.moment, ask)
+        return self._answer([answering.prepare(self._versions.moment, ask)])[0]
 
     def search_many(self, asks: Sequence[Ask]) -> list[Candidates]:
-        """Answers questions from one moment, all of them or none.
+        """Answers questions from one moment, all of them or none; those alike in one search.
 
         Raises:
-            RecsysEmbedError: as `search`; says which question it was, `searches.3: …`.
+            RecsysEmbedError: as `search`; of several questions it says which, `searches.3: …`.
         """
         moment = self._versions.moment
         if len(asks) == 1:
-            return [self._answer(moment, asks[0])]
-        return [self._numbered(moment, at, ask) for at, ask in enumerate(asks)]
+            return [self.search(asks[0])]
+        return self._answer([_prepare(moment, ask, at) for at, ask in enumerate(asks)])
 
-    def _numbered(self, moment: Moment, at: int, ask: Ask) -> Candidates:
-        try:
-            return self._answer(moment, ask)
-        except RecsysEmbedError as error:
-            raise type(error)(f"searches.{at}: {error}") from None
-
-    def _answer(self, moment: Moment, ask: Ask) -> Candidates:
-        started = perf_counter()
-        query = query_of(moment, ask)
-        answering.check(ask, query.serving)
-        tower_s = perf_counter() - started
-        found = search(query, ask)
-        self._shadow.offer(ask, found)
-        return answering.answer(ask, found, tower_s)
+    def _answer(self, prepared: Sequence[Prepared]) -> list[Candidates]:
+        found = search(prepared)
+        for one in found:
+            self._shadow.offer(one)
+        return [answering.answer(one) for one in found]
 
     def upsert(
         self, index: str | None, items: Sequence[ItemWrite], tower_version: str | None = None
@@ -280,3 +269,10 @@ class Retriever:
         self.pool.shutdown(cancel_futures=True)
         self._shadow.close()
         self._versions.close()
+
+
+def _prepare(moment: Moment, ask: Ask, at: int) -> Prepared:
+    try:
+        return answering.prepare(moment, ask)
+    except RecsysEmbedError as error:
+        raise type(error)(f"searches.{at}: {error}") from None

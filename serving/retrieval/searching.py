@@ -1,13 +1,13 @@
 """From query vectors to the best items of each question; questions alike share a search."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from recsys_embed.index.config import MAX_K
-from recsys_embed.index.filters import parse
+from recsys_embed.index.filters import Predicate
 from serving.retrieval.asked import Ask, Floats, Ids
 from serving.retrieval.errors import AskError
 from serving.retrieval.query import Query
@@ -19,15 +19,32 @@ if TYPE_CHECKING:
 POOL = 4  # times K: what diversity chooses from where the question does not say
 
 
+class Prepared(NamedTuple):
+    """A question that nothing is left to refuse of.
+
+    Args:
+        pool: items to fetch: K, or more where they are to be diverse.
+        where: the filter, read.
+        tower_s: seconds that it took until the query vectors were there.
+    """
+
+    ask: Ask
+    query: Query
+    pool: int
+    where: Predicate | None
+    tower_s: float
+
+
 class Searched(NamedTuple):
     """What the index gave for a question: items (C,), each once, the best first.
 
     Args:
         view: that was searched.
         of: the number of the query vector that each item scored best with (C,).
+        seconds: of the search, with the questions that shared it.
     """
 
-    query: Query
+    prepared: Prepared
     view: "View"
     ids: Ids
     scores: Floats
@@ -38,12 +55,17 @@ class Searched(NamedTuple):
     plan: str
     seconds: float
 
+    @property
+    def query(self) -> Query:
+        """What was searched with."""
+        return self.prepared.query
+
 
 def pool_of(ask: Ask) -> int:
-    """Says how many items to fetch for a question: K, or more where they are to be diverse.
+    """Says how many items to fetch for a question.
 
     Raises:
-        AskError: for a K, pool or quota out of range.
+        AskError: for a K or pool out of range.
     """
     if not 1 <= ask.k <= MAX_K:
         raise AskError(f"k must be between 1 and {MAX_K:,}, got {ask.k}")
@@ -55,27 +77,46 @@ def pool_of(ask: Ask) -> int:
     return pool or min(POOL * ask.k, MAX_K)
 
 
-def search(query: Query, ask: Ask) -> Searched:
-    """Finds the best items for a question, at one moment of its index.
+def search(prepared: Sequence[Prepared]) -> list[Searched]:
+    """Finds the best items for questions; those that are alike in one search of their index."""
+    alike = dict[Hashable, list[int]]()
+    for at, one in enumerate(prepared):
+        alike.setdefault(_kind(one, at), []).append(at)
+    found = dict[int, Searched]()
+    for places in alike.values():
+        found |= zip(places, _search([prepared[at] for at in places]), strict=True)
+    return [found[at] for at in range(len(prepared))]
 
-    Raises:
-        AskError: for a number out of range.
-        FilterError: for a filter that does not fit the index.
-    """
-    view, pool = query.serving.version.live.view(), pool_of(ask)
-    where = None if ask.where is None else parse(ask.where, query.serving.parts.schema)
-    count = len(query.vectors)
-    exclude = [np.unique(query.exclude)] * count if len(query.exclude) else None
+
+def _kind(one: Prepared, at: int) -> Hashable:
+    """Tells questions apart that cannot share a search: what is excluded is each one's own."""
+    own = at if len(one.query.exclude) else -1
+    return one.query.serving.version.name, one.pool, one.where, one.ask.parameters, own
+
+
+def _search(alike: Sequence[Prepared]) -> Iterator[Searched]:
+    _, query, pool, where, _ = alike[0]
+    view = query.serving.version.live.view()
+    vectors = np.concatenate([one.query.vectors for one in alike])
+    exclude = [np.unique(query.exclude)] * len(vectors) if len(query.exclude) else None
     started = perf_counter()
     found = view.search(
-        query.vectors, pool, where=where, exclude=exclude, parameters=ask.parameters
+        vectors, pool, where=where, exclude=exclude, parameters=alike[0].ask.parameters
     )
-    ids, scores, of = merged(found, pool, ask)
-    seconds = perf_counter() - started
-    return Searched(
-        query, view, ids, scores, of,
-        found.exact, found.searched, found.filtered, found.plan, seconds,
-    )  # fmt: skip
+    seconds, start = perf_counter() - started, 0
+    for one in alike:
+        stop = start + len(one.query.vectors)
+        ids, scores, of = merged(_rows(found, start, stop), pool, one.ask)
+        start = stop
+        yield Searched(
+            one, view, ids, scores, of,
+            found.exact, found.searched, found.filtered, found.plan, seconds,
+        )  # fmt: skip
+
+
+def _rows(found: "Found", start: int, stop: int) -> "Found":
+    rows = slice(start, stop)
+    return found._replace(ids=found.ids[rows], scores=found.scores[rows], counts=found.counts[rows])
 
 
 def merged(found: "Found", pool: int, ask: Ask) -> tuple[Ids, Floats, Ids]:
@@ -83,8 +124,6 @@ def merged(found: "Found", pool: int, ask: Ask) -> tuple[Ids, Floats, Ids]:
     count = len(found.ids)
     if count == 1:
         [n] = found.counts.tolist()
-        if ask.combine == "quota":
-            quotas_of(ask, 1)
         return found.ids[0, :n], found.scores[0, :n], np.zeros(n, np.int64)
     is_there = np.arange(found.ids.shape[1]) < found.counts[:, None]
     if ask.combine == "quota":

@@ -5,13 +5,11 @@ import queue
 import random
 import threading
 from collections import deque
-from typing import NamedTuple
 
 import numpy as np
 
 from recsys_embed.index.config import Parameters
-from recsys_embed.index.filters import parse
-from serving.retrieval.asked import Ask, Floats, Ids
+from serving.retrieval.asked import Floats
 from serving.retrieval.searching import Searched
 from serving.retrieval.threads import step_back
 from serving.retrieval.version import Version
@@ -21,15 +19,6 @@ WAITING = 64  # sampled queries that may wait; further ones are let go
 ENOUGH = 200  # measured queries before an index is tuned anew, and between two times
 KEPT = 512  # queries that it is tuned with
 TUNED = Parameters()
-
-
-class Sample(NamedTuple):
-    """A question as it was answered."""
-
-    ask: Ask
-    found: Searched
-    vectors: Floats
-    ids: Ids
 
 
 class Shadow:
@@ -45,18 +34,18 @@ class Shadow:
 
     def __init__(self, share: float, seed: int | None = None) -> None:
         self._share, self._draw = share, random.Random(seed)
-        self._waiting = queue.Queue[Sample | None](WAITING)
+        self._waiting = queue.Queue[Searched | None](WAITING)
         self._recent = dict[str, deque[Floats]]()
         self._thread = threading.Thread(target=self._run, name="shadow-recall", daemon=True)
         if share:
             self._thread.start()
 
-    def offer(self, ask: Ask, found: Searched) -> None:
+    def offer(self, found: Searched) -> None:
         """Takes an answered question into the sample, or not; never waits."""
-        if self._share <= self._draw.random() or not _is_typical(ask, found):
+        if self._share <= self._draw.random() or not _is_typical(found):
             return
         try:
-            self._waiting.put_nowait(Sample(ask, found, found.query.vectors, found.ids))
+            self._waiting.put_nowait(found)
         except queue.Full:
             pass
 
@@ -72,28 +61,23 @@ class Shadow:
 
     def _run(self) -> None:
         step_back()
-        while (sample := self._waiting.get()) is not None:
+        while (found := self._waiting.get()) is not None:
             try:
-                self._measure(sample)
+                self._measure(found)
             except Exception:
                 logger.exception("a search could not be measured")
             finally:
                 self._waiting.task_done()
         self._waiting.task_done()
 
-    def _measure(self, sample: Sample) -> None:
-        ask, found, version = sample.ask, sample.found, sample.found.query.serving.version
-        where = None if ask.where is None else parse(ask.where, found.query.serving.parts.schema)
-        exclude = found.query.exclude
-        true = found.view.exact(
-            sample.vectors,
-            ask.k,
-            where=where,
-            exclude=[np.unique(exclude)] if len(exclude) else None,
-        )
-        version.recall.add(sample.ids[: ask.k], true.ids[0, : true.counts[0]])
+    def _measure(self, found: Searched) -> None:
+        ask, query, _, where, _ = found.prepared
+        exclude = [np.unique(query.exclude)] if len(query.exclude) else None
+        true = found.view.exact(query.vectors, ask.k, where=where, exclude=exclude)
+        version = query.serving.version
+        version.recall.add(found.ids[: ask.k], true.ids[0, : true.counts[0]])
         recent = self._recent.setdefault(version.name, deque(maxlen=KEPT))
-        recent.append(sample.vectors[0])
+        recent.append(query.vectors[0])
         self._tune(version, recent)
 
     def _tune(self, version: Version, recent: "deque[Floats]") -> None:
@@ -109,6 +93,6 @@ class Shadow:
         version.recall.forget()
 
 
-def _is_typical(ask: Ask, found: Searched) -> bool:
+def _is_typical(found: Searched) -> bool:
     """Tells whether a search shows how the index does: one query vector, searched as tuned."""
-    return ask.parameters == TUNED and len(found.query.vectors) == 1
+    return found.prepared.ask.parameters == TUNED and len(found.query.vectors) == 1

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys_embed.hashing import hash_string
+from recsys_embed.index.config import Parameters
 from serving.lookup import LookupService
 from serving.retrieval.asked import Ask, Candidates, Item, User, UserFeatures, Vectors
 from serving.retrieval.retriever import Retriever
@@ -170,11 +171,14 @@ def test_inputs_explain_what_the_score_is_without_them(retriever: Retriever, sho
 
 
 def test_many_questions_are_answered_as_one_by_one(retriever: Retriever, shop: Planted) -> None:
+    where = {"field": "countries", "in": [COUNTRIES[0]]}
     asks = [Ask(UserFeatures(features), k=7) for features in shop.user_features[:9]]
-    asks.append(
-        Ask(Item(int(shop.ids[0])), "items", 3, {"field": "countries", "in": COUNTRIES[:1]})
-    )
+    asks += [Ask(Item(int(id)), "items", 3, where) for id in shop.ids[:3]]
+    asks += [Ask(Vectors(shop.user_vectors[:at]), "items", 7, where) for at in (1, 3)]
+    asks += [Ask(Vectors(shop.user_vectors[:2]), "similar", 7, parameters=Parameters(exact=True))]
+    asks += [Ask(User(at), k=7, combine="quota", exclude=shop.ids[:at]) for at in (1, 2)]
     for one, other in zip(retriever.search_many(asks), map(retriever.search, asks), strict=True):
         np.testing.assert_array_equal(one.ids, other.ids)
-        np.testing.assert_array_equal(one.scores, other.scores)
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-6)
+        assert (one.index, one.filtered, one.plan) == (other.index, other.filtered, other.plan)
     assert retriever.search_many([]) == []

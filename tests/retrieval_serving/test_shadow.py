@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from recsys_embed.index import Index
 from serving.lookup import LookupService
 from serving.retrieval import shadow as shadows
+from serving.retrieval.answering import prepare
 from serving.retrieval.asked import Ask, Item, Vectors
-from serving.retrieval.query import query_of
 from serving.retrieval.recall import MEMORY, Estimate, Recall
 from serving.retrieval.retriever import Options
 from serving.retrieval.searching import search
@@ -60,10 +60,10 @@ def test_an_index_that_finds_half_is_tuned_with_the_queries_asked(
         shadow, moment = Shadow(1.0), retriever._versions.moment
         for at in range(6):
             ask = Ask(Vectors(shop.vectors[at : at + 1]), "items", 10)
-            found = search(query_of(moment, ask), ask)
+            [found] = search([prepare(moment, ask)])
             half = np.concatenate([found.ids[:5], np.arange(5)])
             assert not tuned
-            shadow.offer(ask, found._replace(ids=half))
+            shadow.offer(found._replace(ids=half))
             shadow.wait()
             if at == 4:
                 assert retriever.stats("items").recall == pytest.approx(0.5)
@@ -79,7 +79,7 @@ def test_what_comes_too_fast_is_let_go(service: LookupService, shop: Planted) ->
         shadow = Shadow(0.0)
         shadow._share = 1.0  # takes samples, but nobody measures them
         ask = Ask(Vectors(shop.vectors[:1]), "items", 10)
-        found = search(query_of(retriever._versions.moment, ask), ask)
+        [found] = search([prepare(retriever._versions.moment, ask)])
         for _ in range(3 * shadows.WAITING):
-            shadow.offer(ask, found)
+            shadow.offer(found)
         assert shadow._waiting.qsize() == shadows.WAITING
