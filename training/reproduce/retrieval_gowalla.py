@@ -8,56 +8,25 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from recsys_embed.row_maps import Collisionless
 from training.reproduce.drawing import beside_published, by_metric
 from training.reproduce.experiment import Claim, Outcome, Rows
 from training.reproduce.pairs import read_parts
-from training.retrieval.embedding import MappedEmbedding
+from training.reproduce.retrieval_cases import Case, model_of
 from training.retrieval.evaluation import Evaluation, evaluate
 from training.retrieval.fit import Fit, fit, fit_for
 from training.retrieval.interactions import NO_PAIRS, Interactions
-from training.retrieval.models import Cosine, HistoryTower, MatrixFactorization, Propagated
-from training.retrieval.ngcf import NGCF
-from training.retrieval.objectives import AnyObjective, ByUser
+from training.retrieval.objectives import ByUser
 from training.retrieval.ranking import best_items
 
 BEST, TWO_TOWER, LIGHTGCN, MINUTES = 0.1872, 0.1754, 0.181, 45
 SEGMENTS = ("head", "torso", "tail")
-
-
-@dataclass(frozen=True)
-class Case:
-    """Says what a case trains.
-
-    Args:
-        base: "factors", a vector a user and a vector an item; or "history", whose users have the
-            mean of their items' vectors too.
-        objective: with its loss.
-        graph: what vectors are propagated by, if by anything.
-        layers: of the propagation.
-        cosine: whether scores are cosines.
-        lr: of Adam.
-        weight_decay: of Adam.
-        epochs: at the most.
-        share: of the history.
-    """
-
-    base: Literal["factors", "history"]
-    objective: AnyObjective
-    graph: Literal["none", "lightgcn", "ngcf"] = "none"
-    layers: int = 2
-    cosine: bool = True
-    lr: float = 1e-2
-    weight_decay: float = 0.0
-    epochs: int = 60
-    share: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -153,24 +122,6 @@ class RetrievalGowalla:
         beside_published(left, rows, "recall", self.metrics["recall"])
         by_metric(right, rows, {f"recall_{name}": name for name in SEGMENTS}, "Recall@20 of items")
         figure.savefig(path, dpi=120)
-
-
-def model_of(case: Case, interactions: Interactions, dim: int, seed: int) -> nn.Module:
-    """Builds what a case trains, with initial values of a seed; dropout draws from torch's own."""
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    users, items = (
-        MappedEmbedding(Collisionless(), np.arange(number), dim, generator=generator)
-        for number in (interactions.num_users, interactions.num_items)
-    )
-    model: nn.Module = MatrixFactorization(users, items)
-    if case.base == "history":
-        model = HistoryTower(users, items, interactions, case.share)
-    if case.graph == "lightgcn":
-        model = Propagated(model, interactions, case.layers)
-    elif case.graph == "ngcf":
-        model = NGCF(model, interactions, (dim,) * case.layers, generator=generator)
-    return Cosine(model) if case.cosine else model
 
 
 def _tested(model: nn.Module, interactions: Interactions, k: int) -> Evaluation:
