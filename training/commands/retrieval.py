@@ -8,6 +8,9 @@ examples:
       a quick look
   recsys-train retrieval CONFIG --seed 1 --output runs/second --bridge-from runs/first/snapshot
       new towers that can ask the index of the ones before, until that is built anew
+  recsys-train retrieval CONFIG --log runs/shop/log
+  recsys-serve --follow runs/shop/log
+      what was sold behind the train part is learned as it comes, and served a second later
 
 A basket is what a user bought at one moment. The user tower turns what is known of a user before
 it (ids, histories, numbers) into a vector, the item tower an item's id and contents (words,
@@ -56,7 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an earlier snapshot whose index the new user tower shall be able to ask",
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="remove an earlier run from the folder"
+        "--log",
+        metavar="LOG",
+        help="go on behind the train part, and tell this delta log (a folder, redis://…/NAME)",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="remove an earlier run from the folder, and from the log",
     )
 
 
@@ -64,6 +74,7 @@ def run(options: argparse.Namespace) -> int:
     """Trains as the options say, and prints the figures."""
     from rich.console import Console
 
+    from recsys_embed.delta_log import open_log
     from training.folder import clear
     from training.retrieval.towers.config import load_retrieval
     from training.retrieval.towers.figures import tables_to_print
@@ -78,7 +89,14 @@ def run(options: argparse.Namespace) -> int:
         clear(output)
     console = Console()
     with Shown(console, config) as shown:
-        figures = run_towers(config, output, bridge=options.bridge_from, hears=shown)
+        figures = run_towers(
+            config,
+            output,
+            bridge=options.bridge_from,
+            log=open_log(options.log) if options.log else None,
+            overwrite_log=options.overwrite,
+            hears=shown,
+        )
     console.print(tables_to_print(figures))
     _say(console, figures)
     return 0
@@ -96,6 +114,12 @@ def _say(console: "Console", figures: "Figures") -> None:
         console.print(
             f"a {bridge.kind} bridge to towers {bridge.to} finds {bridge.recall:.1%} of their own"
             f" {bridge.k} best on {bridge.queries:,} baskets that it was not fitted to",
+            soft_wrap=True,
+        )
+    if (lived := figures.lived) is not None:
+        console.print(
+            f"live: {lived.baskets:,} baskets in {lived.entries:,} entries; asked before each was"
+            f" learned, recall {lived.recall:.4f}",
             soft_wrap=True,
         )
     spent = ", ".join(f"{what} {s:.1f} s" for what, s in figures.seconds.items() if s >= 0.1)

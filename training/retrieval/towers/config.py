@@ -130,6 +130,32 @@ class TrainFrom:
             raise ConfigError(f"train.id_dropout must be in [0, 1), got {self.id_dropout}")
 
 
+@dataclass(frozen=True)
+class LiveFrom:
+    """Says how a run goes on with --log: baskets learned as they come, and told to a delta log.
+
+    Args:
+        baskets: a step.
+        every_s: seconds between entries at the least; 0: one a step.
+        gone_days: days without a sale until an item leaves the index; left out: none does.
+        tolerance: how far a vector's values move until it is told anew.
+    """
+
+    baskets: int = 32
+    every_s: float = 1.0
+    gone_days: float | None = None
+    tolerance: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.baskets < 1 or self.every_s < 0 or self.tolerance < 0:
+            raise ConfigError(
+                "live needs baskets >= 1, every_s >= 0 and tolerance >= 0,"
+                f" got {self.baskets}, {self.every_s} and {self.tolerance}"
+            )
+        if self.gone_days is not None and self.gone_days <= 0:
+            raise ConfigError(f"live.gone_days must be above 0, got {self.gone_days}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class RetrievalConfig:
     """Everything that decides a run's result.
@@ -150,6 +176,7 @@ class RetrievalConfig:
         split: train, validation and test, by time.
         train: how long and how fast.
         complementary: what goes with what; none if left out.
+        live: how the run goes on, where it does.
         baselines: what the towers are held against on the test part: what sold most ("popular"),
             and lately ("recent"), and vectors of customers known by id alone ("mf-bpr").
         k: of the best items that validation counts.
@@ -171,6 +198,7 @@ class RetrievalConfig:
     split: TimeSplit = field(default_factory=TimeSplit)
     train: TrainFrom = field(default_factory=TrainFrom)
     complementary: ComplementaryFrom | None = None
+    live: LiveFrom = field(default_factory=LiveFrom)
     baselines: tuple[Literal["popular", "recent", "mf-bpr"], ...] = ("popular", "recent", "mf-bpr")
     k: int = 100
     seed: int = 0

@@ -18,6 +18,7 @@ from training.folder import to_json
 from training.retrieval.evaluation import Evaluation
 from training.retrieval.towers.config import RetrievalConfig
 from training.retrieval.towers.learning import Learned, Progress
+from training.retrieval.towers.live import Lived
 
 SEGMENTS = ("head", "torso", "tail", "unseen")
 
@@ -35,6 +36,7 @@ class Figures:
         chance: recall of as many items as the larger k, drawn at random.
         relevance: how well probabilities are known; None for several interests.
         bridge: to an older tower version, if one was asked for.
+        lived: what came of going on behind the train part, if that was asked for.
         seconds: by what was done.
     """
 
@@ -46,6 +48,7 @@ class Figures:
     chance: float
     relevance: Fitted | None
     bridge: Bridge | None
+    lived: Lived | None
     seconds: Mapping[str, float]
 
 
@@ -77,6 +80,7 @@ def write_summary(path: Path, config: RetrievalConfig, figures: Figures) -> None
             "queries": relevance.queries,
         },
         "bridge": None if figures.bridge is None else to_dict(figures.bridge),
+        "live": None if figures.lived is None else figures.lived._asdict(),
         "seconds": dict(figures.seconds),
         "config": to_dict(config),
     }

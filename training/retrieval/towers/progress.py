@@ -5,8 +5,10 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from training.retrieval.towers.bundle import ITEM_VECTORS
 from training.retrieval.towers.config import RetrievalConfig
 from training.retrieval.towers.learning import Progress as Learning
+from training.retrieval.towers.publishing import Entry
 from training.retrieval.towers.running import Hears
 
 
@@ -55,3 +57,11 @@ class Shown(Hears):
                 f"epoch {progress.epoch}: loss {progress.loss:.4f},"
                 f" validation recall@{self._config.k} {progress.validation:.4f}"
             )
+
+    def tells(self, entry: Entry) -> None:
+        """Says what an entry of the log told."""
+        told = entry.rows.get(ITEM_VECTORS, 0)
+        self._console.print(
+            f"entry {entry.number}: {sum(entry.rows.values()):,} rows, of these {told:,} vectors of"
+            f" items; {entry.new} items came, {entry.gone} went; {entry.size / 1024:,.0f} KiB"
+        )

@@ -10,6 +10,7 @@ import torch
 
 from recsys_embed import set_num_threads
 from recsys_embed.config import to_dict
+from recsys_embed.delta_log import DeltaLog
 from recsys_embed.retrieval.relevance_fitting import Fitted
 from training.folder import Folder
 from training.retrieval.complementary import Dual
@@ -22,6 +23,8 @@ from training.retrieval.towers.config import RetrievalConfig
 from training.retrieval.towers.figures import Figures, draw_curve, record_of, write_summary
 from training.retrieval.towers.judging import chance, judge
 from training.retrieval.towers.learning import Progress
+from training.retrieval.towers.live import Live
+from training.retrieval.towers.publishing import Entry, Publishing
 from training.retrieval.towers.related import judge_related, related_items
 from training.retrieval.towers.relevance import fit_relevance
 from training.retrieval.towers.shop import Shop, open_shop
@@ -41,6 +44,9 @@ class Hears:
     def learns(self, progress: Progress) -> None:
         """Hears how far the towers are."""
 
+    def tells(self, entry: Entry) -> None:
+        """Hears of each entry of the log."""
+
 
 class Learned(NamedTuple):
     """All that a run learns: the towers; what goes with what, what scores mean, and the way to an
@@ -51,11 +57,17 @@ class Learned(NamedTuple):
     relevance: Fitted | None
     bridge: Bridged | None
 
-    def bundle(self, config: RetrievalConfig, shop: Shop) -> Bundle:
-        """Puts it together for a snapshot."""
-        arrays = None if self.relevance is None else self.relevance.adapter.arrays()
-        towers, bridge = self.towers.towers, self.bridge
-        return bundle_of(config, shop, towers, dual=self.dual, relevance=arrays, bridge=bridge)
+    def bundle(self, config: RetrievalConfig, shop: Shop, until: int | None) -> Bundle:
+        """Puts it together for a snapshot of what was known before a basket; None: of all."""
+        return bundle_of(
+            config,
+            shop,
+            self.towers.towers,
+            dual=self.dual,
+            relevance=None if self.relevance is None else self.relevance.adapter.arrays(),
+            bridge=self.bridge,
+            until=until,
+        )
 
 
 class Watch:
@@ -79,18 +91,23 @@ def run(
     output: Path,
     *,
     bridge: Path | None = None,
+    log: DeltaLog | None = None,
+    overwrite_log: bool = False,
     hears: Hears | None = None,
 ) -> Figures:
-    """Reads, trains, writes and judges, all under `output`; equal configs give equal towers.
+    """Reads, trains, judges and writes, all under `output`; equal configs give equal towers.
 
     Args:
         config: of the run.
         output: folder for snapshot, metrics, curve and summary; made if absent.
         bridge: an earlier snapshot, whose index the new towers are to ask as well.
+        log: to go on behind the train part: the snapshot is what was known by then, and entry 0 of
+            this log, which is told what is learned from all later baskets.
+        overwrite_log: whether a log that has entries may be begun anew.
         hears: is told how it goes.
 
     Raises:
-        InputError: for data that is not as described, or a folder that holds another run.
+        InputError: for data that is not as described, or a folder or log that holds another run.
     """
     folder, hears = Folder(output), hears or Hears()
     watch = Watch(hears)
@@ -99,22 +116,31 @@ def run(
     shop = watch.of("reading", lambda: open_shop(config))
     learned = _learn(config, shop, bridge, watch, hears)
     folder.write_records([record_of(point, config.k) for point in learned.towers.learned.curve])
-    bundle = watch.of("exporting", lambda: learned.bundle(config, shop))
-    extra = {"config": to_dict(config)}
-    snapshot = watch.of("writing", lambda: write_retrieval(folder.snapshot, bundle, extra=extra))
+    draw_curve(folder.curve, learned.towers.learned.curve, config.k)
+    test = watch.of("judging", lambda: _judged(config, shop, learned))
+    related = watch.of("judging complements", lambda: _related(shop, learned.dual))
+    until = None if log is None else len(shop.parts.train)
+    bundle = watch.of("exporting", lambda: learned.bundle(config, shop, until))
+    if log is None:
+        extra = {"config": to_dict(config)}
+        snapshot, lived = write_retrieval(folder.snapshot, bundle, extra=extra), None
+    else:
+        with Publishing(log, folder.snapshot, bundle, config, overwrite_log) as publishing:
+            live = Live(config, shop, learned.towers.learner, publishing, len(shop.parts.train))
+            snapshot, lived = publishing.snapshot, watch.of("living", lambda: live.run(hears.tells))
     figures = Figures(
         bundle.description.tower_version,
         str(snapshot),
         learned.towers.learned,
-        watch.of("judging", lambda: _judged(config, shop, learned)),
-        watch.of("judging complements", lambda: _related(shop, learned.dual)),
+        test,
+        related,
         chance(shop, shop.parts.test, KS[-1]),
         learned.relevance,
         None if learned.bridge is None else learned.bridge.told,
+        lived,
         watch.seconds,
     )
     write_summary(folder.summary, config, figures)
-    draw_curve(folder.curve, learned.towers.learned.curve, config.k)
     return figures
 
 
