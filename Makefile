@@ -50,7 +50,7 @@ types: setup ## mypy --strict on the library and the service
 	$(BIN)/mypy
 
 bench: setup ## every benchmark, a minute each
-	for b in table train row_maps deltas lookup_http freshness; do $(BIN)/python -m benchmarks.$$b --quick || exit 1; done
+	for b in table train row_maps deltas lookup_http freshness retrieval; do $(BIN)/python -m benchmarks.$$b --quick || exit 1; done
 
 wheel: setup ## a wheel of the three packages in dist/
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .

@@ -64,28 +64,35 @@ def paired(
     work: Sequence[Work],
     warmup: int = WARMUP_CALLS,
     kept: int = KEPT_CALLS,
+    average: Callable[[list[float]], float] = statistics.fmean,
 ) -> list[tuple[float, float]]:
-    """Gives the mean seconds a call of (ours, peer) in each block, alternating who begins.
+    """Gives the average seconds a call of (ours, peer) in each block, alternating who begins.
 
     A block is `warmup + kept` calls of one side on items that it meets once, then the other side's
     on the same: each is timed in its own steady state, as in a training loop. The first `warmup`
     calls are not kept, since OpenMP's threads spin on their cores for 8 ms after the last call of
-    whoever used them, and the caches are still the other side's.
+    whoever used them, and the caches are still the other side's. Where a call takes less than the
+    system's slices of time, a median leaves out the few calls that were interrupted.
     """
     size = warmup + kept
     pairs = []
     for number, start in enumerate(range(0, len(work) - size + 1, size)):
         items = work[start : start + size]
         if number % 2:
-            theirs, own = _block(peer, items, warmup), _block(ours, items, warmup)
+            theirs, own = _block(peer, items, warmup, average), _block(ours, items, warmup, average)
         else:
-            own, theirs = _block(ours, items, warmup), _block(peer, items, warmup)
+            own, theirs = _block(ours, items, warmup, average), _block(peer, items, warmup, average)
         pairs.append((own, theirs))
     return pairs
 
 
-def _block(run: Callable[[Work], object], items: Sequence[Work], warmup: int) -> float:
-    return statistics.fmean([seconds(run, item) for item in items][warmup:])
+def _block(
+    run: Callable[[Work], object],
+    items: Sequence[Work],
+    warmup: int,
+    average: Callable[[list[float]], float],
+) -> float:
+    return average([seconds(run, item) for item in items][warmup:])
 
 
 def speedup(

@@ -31,11 +31,16 @@ class Sizes:
     users: int | None
     written: int
     requests: int
+    quiet_s: float
     queries: int = 2000
 
 
-FULL = Sizes(items=300_000, blocks=40, epochs=3, users=None, written=100_000, requests=4000)
-QUICK = Sizes(items=20_000, blocks=6, epochs=1, users=6000, written=10_000, requests=600)
+FULL = Sizes(
+    items=300_000, blocks=40, epochs=3, users=None, written=100_000, requests=4000, quiet_s=4.0
+)
+QUICK = Sizes(
+    items=10_000, blocks=4, epochs=1, users=3000, written=10_000, requests=400, quiet_s=1.0
+)
 
 
 class Bench:
@@ -77,7 +82,7 @@ class Bench:
         yield from filters.summary()
 
     def churn(self) -> Iterator[Result]:
-        churn = Churn()
+        churn = Churn(self.sizes.quiet_s)
         for one in self.sets:
             yield from churn.measure(one)
         self.settings["maintained"] = churn.maintained

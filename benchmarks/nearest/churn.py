@@ -18,7 +18,7 @@ from recsys_embed.index import Index, IndexConfig
 ROUNDS, SHARE = 4, 0.33
 BATCH = 1000  # items of a write
 ASKED = 300
-QUIET_S, STILL_S, SETTLED_S = 2.0, 4.0, 60.0
+SETTLED_S = 60.0
 
 
 class Search(NamedTuple):
@@ -60,9 +60,15 @@ class Reader(threading.Thread):
 
 
 class Churn:
-    """Measures sets one after the other; the summary takes the worst."""
+    """Measures sets one after the other; the summary takes the worst.
 
-    def __init__(self) -> None:
+    Args:
+        quiet_s: how long the reader asks before the first write; as long without a fold or a
+            rebuild, and all is folded.
+    """
+
+    def __init__(self, quiet_s: float) -> None:
+        self.quiet_s = quiet_s
         self.recalls: list[float] = []
         self.gone = 0
         self.maintained: dict[str, Any] = {}
@@ -79,7 +85,7 @@ class Churn:
         reader = Reader(index, items, np.concatenate([coming.old, *coming.new]))
         reader.start()
         try:
-            time.sleep(QUIET_S)
+            time.sleep(self.quiet_s)
             yield from self._rounds(index, items, coming, reader)
         finally:
             reader.stop()
@@ -104,7 +110,7 @@ class Churn:
             reader.phase = "checking"
             old, new = recalls(index, items, coming, number)
             lowest = min(lowest, old, new)
-        settle(index)
+        settle(index, self.quiet_s)
         found = {"": (old, new), "_once_folded": recalls(index, items, coming, ROUNDS)}
         for when, pair in found.items():
             self.recalls += pair
@@ -120,10 +126,10 @@ class Churn:
             yield Result(f"reader_{key}_ms_in_churn_{name}", busy, "ms", busy, quiet)
 
 
-def settle(index: Index) -> None:
+def settle(index: Index, still_s: float) -> None:
     """Waits until nothing has been folded or rebuilt for a while."""
     deadline, seen, since = time.monotonic() + SETTLED_S, None, time.monotonic()
-    while (now := time.monotonic()) < deadline and now < since + STILL_S:
+    while (now := time.monotonic()) < deadline and now < since + still_s:
         stats = index.stats()
         if seen != (seen := (stats.folds, stats.rebuilds)):
             since = now

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from statistics import median
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def measure(of: VectorSet, blocks: int) -> Iterator[Result]:
                 break
         calls = in_calls(of.asked, 1, blocks * (WARMUP + KEPT))
         yield Result(f"recall_{name}_ef{width}_{of.name}", share)
-        pairs = paired(search, flat, calls, WARMUP, KEPT)
+        pairs = paired(search, flat, calls, WARMUP, KEPT, median)
         yield speedup(f"qps_batch1_{name}_{of.name}", pairs, 1, "q/s", None)
 
 
