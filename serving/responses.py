@@ -139,7 +139,9 @@ class ReadyResponse(Told):
     )
     snapshot_version: str
     reason: str | None = Field(
-        default=None, description="null while nothing keeps it from following"
+        default=None,
+        description="what keeps it from following, or the newest towers from serving; null while"
+        " nothing does",
     )
     lag_entries: int = Field(default=0, description="entries of the log that it has yet to apply")
     lag_seconds: float = Field(default=0.0, description="how long something may have been waiting")

@@ -13,6 +13,7 @@ import recsys_embed
 from serving.asked import Answer, ItemQuery, Query
 from serving.bodies import UnsupportedContentError, content_of, header, read_body
 from serving.describing import following_info, table_info
+from serving.following import Standing
 from serving.formats import (
     JSON,
     ONE_TABLE,
@@ -163,14 +164,14 @@ async def live(request: Request) -> LiveResponse:
 
 async def ready(request: Request) -> ReadyResponse:
     """Answers 200 once lookups will be answered, 503 before; degraded ones are answered as well."""
-    version, follower = service_of(request).version, request.scope["serving"].follower
-    if follower is None:
-        return ReadyResponse(snapshot_version=version)
-    standing = follower.standing
+    version, state = service_of(request).version, request.scope["serving"]
+    standing = Standing("", "") if state.follower is None else state.follower.standing
+    refused = [index.refused for index in state.indexes() if index.refused is not None]
+    reason = next(iter(refused), None) if standing.reason is None else standing.reason
     return ReadyResponse(
-        status="ready" if standing.reason is None else "degraded",
+        status="ready" if reason is None else "degraded",
         snapshot_version=version,
-        reason=standing.reason,
+        reason=reason,
         lag_entries=standing.lag_entries,
         lag_seconds=standing.lag_seconds,
     )

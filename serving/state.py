@@ -39,7 +39,7 @@ class State:
             lambda: self.service,
             counts,
             lambda: None if self.follower is None else self.follower.standing,
-            self._indexes,
+            self.indexes,
         )
 
     def _follower(self, log: str, counts: Path | None) -> Follower:
@@ -89,7 +89,8 @@ class State:
         items = None if settings.items is None else open_log(settings.items)
         return Retriever(service, deltas, options, items)
 
-    def _indexes(self) -> "Sequence[IndexInfo]":
+    def indexes(self) -> "Sequence[IndexInfo]":
+        """Tells how each index stands; none without retrieval."""
         retriever = self.retriever
         if retriever is None:
             return ()

@@ -128,6 +128,10 @@ class Index(Told):
     )
     recall_queries: int = Field(description="how many queries that is an estimate from")
     stats: dict[str, Any] = Field(description="of the index itself")
+    refused: str | None = Field(
+        description="why the newest snapshot's towers do not serve, while older ones go on; null"
+        " while they do"
+    )
 
 
 class IndexResponse(Index):

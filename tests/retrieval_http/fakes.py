@@ -25,7 +25,7 @@ INFO = IndexInfo(
     name="items", version="items@7.1", tower_version="one", versions=(ACTIVE,), metric="cosine",
     dim=2, attributes={"price": "float"}, user_tower=True, item_tower=True, users=True,
     relations=("similar",), relevance=True, bridged_from=None, unfit=6, durable=False, recall=0.75,
-    recall_queries=8, stats=STATS,
+    recall_queries=8, stats=STATS, refused=None,
 )  # fmt: skip
 FOUND = Candidates(
     ids=np.array([2**63 - 1, -5], np.int64),
@@ -59,6 +59,7 @@ class FakeRetriever:
         self.calls: list[tuple[Any, ...]] = []
         self.error: Exception | None = None
         self.found = FOUND
+        self.refused: str | None = None
 
     def _called(self, *what: Any) -> None:
         self.calls.append(what)
@@ -109,7 +110,7 @@ class FakeRetriever:
         self._called("stats", index)
         if index != "items":
             raise UnknownIndexError(f"no index {index!r}; there are items")
-        return INFO
+        return replace(INFO, refused=self.refused)
 
     def rebuild(self, index: str) -> VersionInfo:
         self._called("rebuild", index)

@@ -158,6 +158,14 @@ def test_a_server_tells_its_indexes_and_limits(fake: Faked) -> None:
     assert told["indexes"] == ["items"]
 
 
+def test_towers_that_cannot_serve_degrade_a_server_that_goes_on(fake: Faked) -> None:
+    assert fake.asker.get("/readyz").json["status"] == "ready"
+    fake.retriever.refused = "towers of another width"
+    told = fake.asker.get("/readyz")
+    assert told.status == 200
+    assert (told.json["status"], told.json["reason"]) == ("degraded", "towers of another width")
+
+
 @pytest.mark.parametrize("body", [b"", {}])
 def test_versions_are_built_and_put_into_service(fake: Faked, body: Any) -> None:
     begun = fake.asker.post("/v1/indexes/items:rebuild", body)
