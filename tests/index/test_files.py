@@ -10,7 +10,7 @@ from recsys_embed.errors import InputError, SnapshotCorruptError, SnapshotNotFou
 from recsys_embed.index import Index, IndexConfig
 from recsys_embed.index.attributes import Schema
 from recsys_embed.index.filters import parse
-from recsys_embed.snapshot import write_snapshot
+from recsys_embed.snapshot import open_snapshot, write_snapshot
 from tests.index.making import check_exact, check_sound, clustered
 
 SCHEMA = Schema({"n": "int", "names": "tags"})
@@ -116,3 +116,15 @@ def test_what_is_no_index_is_refused_in_a_sentence(tmp_path: Path) -> None:
     write_snapshot(tmp_path, {}, dense={"a": np.zeros(3)}, extra={"index": {"version": 1}})
     with pytest.raises(SnapshotCorruptError, match="index needs"):
         Index.load(tmp_path)
+
+
+def test_the_arrays_alone_answer_every_search(rng: np.random.Generator, tmp_path: Path) -> None:
+    """As docs/formats.md says: score what is alive."""
+    index, _ = written(CONFIGS["ivf"], rng)
+    index.fold()
+    dense = open_snapshot(index.save(tmp_path)).dense
+    query = clustered(rng, 1)
+    slots = np.flatnonzero(dense["alive"])
+    scores = dense["vectors"][slots] @ query[0]
+    best = dense["ids"][slots[np.argsort(-scores, kind="stable")[:5]]]
+    assert best.tolist() == index.exact(query, 5).ids[0].tolist()
