@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from recsys_embed.errors import AttributesError, FilterError, InputError
+from recsys_embed.retrieval.feeding import feed
 from recsys_embed.retrieval.inputs import FeatureError
 from serving.lookup import LookupService
+from serving.retrieval import towers
 from serving.retrieval.asked import (
     Ask,
     Diversity,
@@ -100,6 +102,21 @@ def test_a_question_that_cannot_be_is_refused(name: str, retriever: Retriever) -
         retriever.search(ask)
     with pytest.raises(error, match=f"^searches.1: .*{sentence}"):
         retriever.search_many([Ask(ONE, "items"), ask])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_of_which_no_vector_comes_are_refused(
+    retriever: Retriever, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    def fed(tower: Any, encoded: Any, tables: Any) -> Any:
+        made = feed(tower, encoded, tables)
+        return {name: np.full_like(values, value) for name, values in made.items()}
+
+    monkeypatch.setattr(towers, "feed", fed)
+    with pytest.raises(InputError, match="no finite vector"):
+        retriever.search(Ask(FEATURES, "items"))
+    with pytest.raises(InputError, match=r"items\.0: .*no finite vector"):
+        retriever.upsert("items", [ItemWrite(1, features={"price": 1.0})])
 
 
 def test_the_only_index_that_users_ask_needs_no_name(retriever: Retriever) -> None:
