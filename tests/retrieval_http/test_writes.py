@@ -128,23 +128,6 @@ def _is_built(http: httpx.Client, version: str) -> bool:
     return {one["version"]: one["state"] for one in versions}[version] == "ready"
 
 
-def test_an_item_by_features_is_found_at_once(shop: Planted, server: Server) -> None:
-    features = {"item": "VIOLET TEAPOT", "words": "RED MUG", "price": 2.5}
-    item = {"features": features, "attributes": {"name": "VIOLET TEAPOT", "price": 2.5}}
-    with httpx.Client(base_url=server.url) as http:
-        [one] = answered(http.post(f"{INDEX}/items:upsert", json={"items": [item]}))["ids"]
-        body = {"item": "VIOLET TEAPOT", "k": 200}
-        near = answered(http.post(f"{INDEX}/search", json=body))
-        assert one not in near["ids"] or near["ids"][0] == one
-        user = {"features": shop.user_features[0], "k": 300, "with": ["attributes"]}
-        found = answered(http.post("/v1/recommend", json=user))
-        assert found["names"][found["ids"].index(one)] == "VIOLET TEAPOT"
-        answered(http.post(f"{INDEX}/items:delete", json={"ids": ["VIOLET TEAPOT"]}))
-        assert one not in answered(http.post("/v1/recommend", json=user))["ids"]
-        problem = http.post(f"{INDEX}/search", json=body)
-        assert (problem.status_code, problem.json()["code"]) == (404, "unknown_item")
-
-
 HALVES = 6
 
 

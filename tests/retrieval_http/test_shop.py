@@ -1,4 +1,4 @@
-"""Bad input to a real shop: clear answers, never a server error, never an id that nobody has."""
+"""A real shop: bad input gets clear answers, never a server error, never an id that nobody has."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,3 +197,21 @@ def test_an_empty_index_answers_with_nothing_and_takes_items(empty: Asker) -> No
     assert empty.post(SEARCH, ONE).json["ids"] == [-1], "-1 is an id like any other"
     empty.post(DELETE, {"ids": [-1]})
     assert empty.post(SEARCH, ONE).json["ids"] == []
+
+
+def test_an_item_by_its_features_is_found_at_once_and_deleted_for_good(
+    asker: Asker, shop: Planted
+) -> None:
+    features = {"item": "VIOLET TEAPOT", "words": "RED MUG", "price": 2.5}
+    item = {"features": features, "attributes": {"name": "VIOLET TEAPOT", "price": 2.5}}
+    [one] = asker.post(UPSERT, {"items": [item]}).json["ids"]
+    assert asker.post(SEARCH, {"item": "VIOLET TEAPOT"}).status == 200
+    user = {"features": shop.user_features[0], "k": 300}
+    found = asker.post("/v1/recommend", user).json
+    assert found["names"][found["ids"].index(one)] == "VIOLET TEAPOT"
+    cheap = {**user, "filter": {"field": "price", "eq": 2.5}}
+    assert one in asker.post("/v1/recommend", cheap).json["ids"]
+    assert asker.post(DELETE, {"ids": ["VIOLET TEAPOT"]}).json["missing"] == 0
+    for body in (user, cheap):
+        assert one not in asker.post("/v1/recommend", body).json["ids"]
+    check_problem(asker.post(SEARCH, {"item": "VIOLET TEAPOT"}), 404, "unknown_item")
