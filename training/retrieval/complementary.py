@@ -100,8 +100,13 @@ def learn_dual(
 
 def _table(name: str, config: ComplementaryFrom, seed: int) -> Embedding:
     bound = 0.5 / config.dim
-    values = {"optimizer": RowwiseAdagrad(), "initializer": Uniform(-bound, bound), "seed": seed}
-    return Embedding(TableConfig.of(name, config.dim, **values), lr=config.lr)
+    initializer = Uniform(-bound, bound)
+    return Embedding(
+        TableConfig.of(
+            name, config.dim, optimizer=RowwiseAdagrad(), initializer=initializer, seed=seed
+        ),
+        lr=config.lr,
+    )
 
 
 def _step(
@@ -114,7 +119,7 @@ def _step(
     negative = u @ v[len(u) :].T
     loss = -(logsigmoid(positive) + config.negatives * logsigmoid(-negative).mean(1))
     # the sum: each row's step is of its own pairs, however many others the batch has
-    loss.sum().backward()
+    loss.sum().backward()  # type: ignore[no-untyped-call]  # torch's
     return float(loss.detach().mean())
 
 

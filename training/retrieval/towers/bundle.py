@@ -125,12 +125,13 @@ def _with_relations(main: ItemIndex, dual: Dual) -> dict[str, ItemIndex]:
     """Adds the indexes of both vectors, asked by inward ones: in to in, and in to out."""
     relations = {name: Relation(INWARD, name) for name in (SIMILAR, COMPLEMENTARY)}
     told = main.described
-    shared = {"name": told.name, "attributes": told.attributes}
     return {
         ITEMS: replace(main, described=replace(told, relations=relations)),
         **{
             name: ItemIndex(
-                IndexDescription(table, "inner_product", **shared),
+                IndexDescription(
+                    table, "inner_product", name=told.name, attributes=told.attributes
+                ),
                 Vectors(main.items.ids, values[: len(main.items.ids)]),
                 main.attributes,
             )

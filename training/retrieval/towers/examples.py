@@ -14,7 +14,7 @@ class Examples(NamedTuple):
     """N examples as a tower is fed them: by feature a `Bag`, or float32 (N, 1)."""
 
     encoded: Encoded
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs
 
     @classmethod
     def of(cls, tower: Tower, features: Sequence[Features]) -> "Examples":

@@ -119,7 +119,7 @@ class Learner:
         if batch.hard.shape[1]:
             hard = config.loss(batch.hard_scored(scores)).mean()
             total = loss + config.negatives.hard_weight * hard
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]  # torch's
         return float(loss.detach())
 
     @property

@@ -148,7 +148,8 @@ class Live:
         days = self._config.live.gone_days
         if days is None:
             return np.ones(len(self._last), bool)
-        return self._last > self._shop.baskets.times[until - 1] - days * DAY_S
+        recent: NDArray[np.bool_] = self._last > self._shop.baskets.times[until - 1] - days * DAY_S
+        return recent
 
     def _last_sales(self, until: int) -> Ints:
         """Gives the moment of each item's last sale before a basket."""

@@ -38,7 +38,9 @@ class Side(nn.Module):
     def forward(self, examples: Examples) -> Tensor:
         """Gives the vectors of N examples, (N, D), or (N, interests, D)."""
         encoded = examples.encoded
-        return self.network(*(self._read(one, encoded[one.feature]) for one in self.tower.inputs))
+        read = (self._read(one, encoded[one.feature]) for one in self.tower.inputs)
+        vectors: Tensor = self.network(*read)
+        return vectors
 
     @torch.no_grad()
     def vectors(self, examples: Examples) -> Tensor:

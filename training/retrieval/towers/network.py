@@ -41,4 +41,5 @@ class TowerNetwork(nn.Module):
         if self.interests > 1:
             vectors = vectors.view(-1, self.interests, self.dim)
         squares = (vectors * vectors).sum(dim=-1, keepdim=True)
-        return vectors * torch.rsqrt(squares + LEAST_SQUARE)
+        unit: Tensor = vectors * torch.rsqrt(squares + LEAST_SQUARE)
+        return unit

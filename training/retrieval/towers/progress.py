@@ -63,5 +63,6 @@ class Shown(Hears):
         told = entry.rows.get(ITEM_VECTORS, 0)
         self._console.print(
             f"entry {entry.number}: {sum(entry.rows.values()):,} rows, of these {told:,} vectors of"
-            f" items; {entry.new} items came, {entry.gone} went; {entry.size / 1024:,.0f} KiB"
+            f" items; {entry.new} items came, {entry.gone} went; {entry.size / 1024:,.0f} KiB",
+            soft_wrap=True,
         )

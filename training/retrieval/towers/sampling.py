@@ -200,11 +200,13 @@ class Sampler:
             own_q, drawn_q = (mixture(x, share, self.num_items) for x in (own_q, drawn_q))
             sizes = np.diff(self._baskets.items.offsets)[baskets]
             q = (1 - share) * q + share * sizes / self.num_items
-        places = (rows, self._column[own], self._column[drawn])
         return Batch(
             baskets,
             items,
-            *(torch.from_numpy(x) for x in (*places, held)),
+            torch.from_numpy(rows),
+            torch.from_numpy(self._column[own]),
+            torch.from_numpy(self._column[drawn]),
+            torch.from_numpy(held),
             drawn_q,
             own_q,
             torch.from_numpy(q).float(),
@@ -222,7 +224,8 @@ class Sampler:
         held = np.zeros((len(baskets), width), bool)
         there = columns >= 0
         held[rows[there], columns[there]] = True
-        return held, np.bincount(rows, np.exp(self._chances.log_q(of_item)), len(baskets))
+        chances = np.exp(self._chances.log_q(of_item)).astype(np.float64)
+        return held, np.bincount(rows, chances, len(baskets)).astype(np.float64)
 
     def _mined(self, hard: NDArray[np.int32] | None, baskets: Ints) -> Ints:
         if hard is None or not self._negatives.hard:
