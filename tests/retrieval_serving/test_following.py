@@ -65,7 +65,7 @@ def test_entries_reach_the_index_and_so_does_a_trainer_that_begins_anew(
         retriever = until(lambda: state.service and state.retriever)
         found = near(retriever, vector(1), 1)
         assert (found.ids.tolist(), found.snapshot_version) == ([1], f"{LINEAGE}:1")
-        retriever.upsert("items", [ItemWrite(2, vector(2))])
+        retriever.upsert("items", [ItemWrite(2, vector(20))])
         retriever.delete("items", [1])
         for number in range(2, 8):
             publisher.publish({1: vector(3), 100 + number: vector(number)})
