@@ -7,7 +7,7 @@ from pathlib import Path
 from time import time
 
 from recsys_embed.delta_log import DeltaLog
-from recsys_embed.errors import RecsysEmbedError, SnapshotError
+from recsys_embed.errors import RecsysEmbedError
 from serving.following.standing import Standing
 from serving.following.steps import Heed, Steps, heed_nothing
 from serving.lookup import LookupService
@@ -88,5 +88,5 @@ class Follower:
         self._steps.stand(reason=reason, behind_since=self.standing.behind_since or time())
         try:
             self._steps.fall_back()
-        except SnapshotError as missing:
+        except RecsysEmbedError as missing:
             logger.warning("%s: nor can the snapshot at hand be served: %s", self._log, missing)

@@ -90,6 +90,7 @@ class Steps:
 
         Raises:
             SnapshotError: if there is none that can be served.
+            RecsysEmbedError: as what heeds it.
         """
         if self._tables is None and self._folder is not None:
             self._put(LayeredTables.of(open_snapshot(self._folder)))

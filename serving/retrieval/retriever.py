@@ -70,10 +70,13 @@ class Retriever:
         self._items: ItemsLog | None = None
         if items is not None:
             self._items = ItemsLog(items, self._versions.apply, self._versions.forget)
-            self._items.replay()
         try:
+            if self._items is not None:
+                self._items.replay()
             self._versions.heed(service, deltas)
         except BaseException:
+            if self._items is not None:
+                self._items.stop()
             self._versions.close()
             raise
         self._shadow = Shadow(self._options.shadow_share)

@@ -15,7 +15,7 @@ from serving.state import State
 from tests.delta_log.places import Place
 from tests.following.publishing import until
 from tests.retrieval_serving.planted import Planted, plant
-from tests.retrieval_serving.retrieving import LINEAGE, near
+from tests.retrieval_serving.retrieving import LINEAGE, amended, near
 
 
 class Publisher:
@@ -89,6 +89,31 @@ def test_entries_reach_the_index_and_so_does_a_trainer_that_begins_anew(
         assert set(found.ids.tolist()) == set(two.ids.tolist()) | {3}
     finally:
         state.follower.stop()
+        state.end()
+
+
+def test_a_follower_outlives_a_snapshot_whose_retrieval_cannot_be_served(
+    place: Place, shop: Planted, tmp_path: Path
+) -> None:
+    where = place.new()
+
+    def change(told: dict[str, Any], dense: dict[str, Any]) -> None:
+        told["indexes"]["items"]["vectors"] = "item_vectr"
+
+    log = {"lineage": LINEAGE, "number": 0}
+    broken = amended(shop.path, tmp_path / "broken", change, log=log)
+    state = State(Settings(follow=where, snapshot=broken, shadow_share=0.0))
+    follower = state.follower
+    assert follower is not None
+    follower.start()
+    try:
+        until(lambda: follower.standing.reason is not None)
+        assert state.service is None
+        Publisher(shop, where, tmp_path / "one").publish({1: vector(1)})
+        retriever = until(lambda: state.service and state.retriever)
+        assert near(retriever, vector(1), 1).ids.tolist() == [1]
+    finally:
+        follower.stop()
         state.end()
 
 
