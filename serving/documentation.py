@@ -3,9 +3,9 @@
 from typing import Any
 
 from serving import responses, schemas
-from serving.errors import MEDIA_TYPE
+from serving.errors import MEDIA_TYPE, problem_of
 from serving.formats import JSON, ONE_TABLE, RAW, SEVERAL_TABLES, Format
-from serving.kinds import HTTP_KINDS, INTERNAL, OF_ALL, OF_TABLES, Kinds
+from serving.kinds import HTTP_KINDS, INTERNAL, OF_ALL, OF_TABLES, Kind, Kinds
 from serving.parameters import LIMIT, POLICIES
 
 REF = "#/components/schemas/{model}"
@@ -67,19 +67,27 @@ RAW_HEADERS = {
 
 
 def problems(*statuses: int, of: Kinds = OF_TABLES) -> Responses:
-    """Documents the problems with these statuses, each with the codes it may carry."""
-    kinds = [*OF_ALL.values(), *of.values(), *HTTP_KINDS.values(), INTERNAL]
-    content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}}
+    """Documents the problems with these statuses, with an example of each code they may carry."""
+    every = {**OF_ALL, **of}.values()
+    kinds = sorted({*every, *HTTP_KINDS.values(), INTERNAL}, key=lambda kind: kind.code)
     return {
         status: {
-            "description": "; ".join(
-                sorted({f"{k.code}: {k.title}" for k in kinds if k.status == status})
-            ),
-            "content": content,
+            "description": "; ".join(f"{k.code}: {k.title}" for k in kinds if k.status == status),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": REF.format(model="Problem")},
+                    "examples": {k.code: _example(k) for k in kinds if k.status == status},
+                }
+            },
             "headers": TAGS,
         }
         for status in statuses
     }
+
+
+def _example(kind: Kind) -> dict[str, Any]:
+    told = {"detail": f"{kind.title}: what came, and what was expected", "request_id": "b7d0f3a19c"}
+    return {"value": {**problem_of(kind), **told}}
 
 
 def told(*statuses: int, of: Kinds = OF_TABLES) -> dict[str, Any]:

@@ -45,6 +45,16 @@ def _members(error: Exception) -> dict[str, Any]:
     return {}
 
 
+def problem_of(kind: Kind) -> dict[str, Any]:
+    """Gives what all problems of a kind have in common."""
+    return {
+        "type": f"urn:recsys-embed:problem:{kind.code}",
+        "title": kind.title,
+        "status": kind.status,
+        "code": kind.code,
+    }
+
+
 def problem(
     request: Request,
     kind: Kind,
@@ -55,11 +65,8 @@ def problem(
     """Writes problem details; the request's id and the snapshot's version are in each of them."""
     service = request.scope["service"]
     content = {
-        "type": f"urn:recsys-embed:problem:{kind.code}",
-        "title": kind.title,
-        "status": kind.status,
+        **problem_of(kind),
         "detail": detail,
-        "code": kind.code,
         "request_id": request.scope["request_id"],
         **({"snapshot_version": service.version} if service else {}),
         **members,

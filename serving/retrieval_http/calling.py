@@ -13,7 +13,7 @@ from recsys_embed.errors import FilterError
 from serving.bodies import UnsupportedContentError, content_of, header, read_body
 from serving.formats import JSON, Format, negotiate
 from serving.kinds import ReadOnlyError
-from serving.queries import parse
+from serving.queries import InvalidRequestError, parse
 from serving.retrieval.asked import Candidates
 from serving.retrieval.errors import UnknownIndexError
 from serving.routes import service_of
@@ -76,6 +76,8 @@ async def read(request: Request, model: type[Model]) -> Model:
         UnsupportedContentError, BodyTooLargeError, MalformedBodyError, InvalidRequestError: for a
             body that does not fit.
     """
+    if query := request.scope["query_string"].decode("latin-1"):
+        raise InvalidRequestError(f"expected all in the body, got query parameters: {query!r}")
     body = await read_body(request, settings_of(request).max_body_bytes)
     if not body and not model.model_fields:
         return model()

@@ -8,6 +8,15 @@ from serving.documentation import REF, TAGS, problems, told
 from serving.formats import JSON
 from serving.kinds import OF_INDEXES
 from serving.retrieval_http import answers, searches, writes
+from serving.retrieval_http.examples import (
+    CANDIDATES,
+    DELETING,
+    NOTHING,
+    RECOMMENDING,
+    SEARCHING,
+    UPSERTING,
+    VERSION,
+)
 from serving.settings import Settings
 
 MODELS: tuple[type[BaseModel], ...] = (
@@ -20,33 +29,6 @@ MODELS: tuple[type[BaseModel], ...] = (
     writes.NothingMore,
 )
 ANSWERS: tuple[type[BaseModel], ...] = (answers.CandidatesResponse, answers.BatchResponse)
-
-CHEAP = {"and": [{"field": "price", "lt": 5}, {"field": "country", "eq": "France"}]}
-RECOMMENDING = {
-    "by features": {"features": {"customer": 17850, "history": ["85123A"]}, "k": 20},
-    "by id, filtered": {"user": 17850, "filter": CHEAP, "with": ["attributes"]},
-}
-SEARCHING = {
-    "near an item": {"item": "85123A", "k": 5, "exclude": ["22423"]},
-    "by a vector": {"vector": [0.25, -1.5, 0.75, 0.5], "with": ["explain"]},
-    "by several interests": {
-        "vectors": [[0.25, -1.5, 0.75, 0.5], [1, 0, 0, 0]],
-        "combine": "quota",
-        "diversity": {"lambda": 0.7, "caps": {"category": 3}},
-    },
-}
-UPSERTING = {
-    "by features": {
-        "items": [
-            {
-                "id": "90214A",
-                "features": {"description": "RED MUG", "price": 2.95},
-                "attributes": {"price": 2.95, "country": ["France"]},
-            }
-        ]
-    },
-    "by a vector": {"items": [{"decimal_id": "90214", "vector": [0.25, -1.5, 0.75, 0.5]}]},
-}
 
 
 def _body(model: type[BaseModel], examples: dict[str, Any], required: bool = True) -> Any:
@@ -74,33 +56,34 @@ def _posted(
 
 
 def _searched(
-    model: type[BaseModel], answer: type[BaseModel], examples: dict[str, Any]
+    model: type[BaseModel],
+    answer: type[BaseModel],
+    examples: dict[str, Any],
+    answered: dict[str, Any],
 ) -> dict[str, Any]:
     route = _posted(model, examples)
     schema = {"$ref": REF.format(model=answer.__name__)}
     route["responses"][200] = {
         "description": "Candidates, best first",
-        "content": {JSON: {"schema": schema}},
+        "content": {JSON: {"schema": schema, "example": answered}},
         "headers": TAGS,
     }
     return route
 
 
-RECOMMEND = _searched(searches.RecommendRequest, answers.CandidatesResponse, RECOMMENDING)
-SEARCH = _searched(searches.SearchRequest, answers.CandidatesResponse, SEARCHING)
+RECOMMEND = _searched(
+    searches.RecommendRequest, answers.CandidatesResponse, RECOMMENDING, CANDIDATES
+)
+SEARCH = _searched(searches.SearchRequest, answers.CandidatesResponse, SEARCHING, CANDIDATES)
 BATCH = _searched(
     searches.BatchRequest,
     answers.BatchResponse,
     {"several": {"searches": list(SEARCHING.values())}},
+    {"snapshot_version": CANDIDATES["snapshot_version"], "answers": [CANDIDATES]},
 )
 UPSERT = _posted(writes.UpsertRequest, UPSERTING, 403)
-DELETE = _posted(
-    writes.DeleteRequest,
-    {"by name": {"ids": ["90214A"]}, "by decimal id": {"decimal_ids": ["90214"]}},
-    403,
-)
-ACTIVATE = _posted(writes.ActivateRequest, {"a version": {"version": "items@d6cf742a:7.2"}}, 403)
-NOTHING: dict[str, Any] = {"nothing more": {}}
+DELETE = _posted(writes.DeleteRequest, DELETING, 403)
+ACTIVATE = _posted(writes.ActivateRequest, VERSION, 403)
 ROLLBACK = _posted(writes.NothingMore, NOTHING, 403, required=False)
 REBUILD = _posted(writes.NothingMore, NOTHING, 403, required=False, done=202)
 INDEXES = told(503, of=OF_INDEXES)

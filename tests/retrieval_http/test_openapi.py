@@ -40,6 +40,28 @@ def test_every_example_of_a_request_is_taken(fake: Faked, document: dict[str, An
     assert taken >= 12
 
 
+def test_every_problem_shows_each_code_it_may_carry(document: dict[str, Any]) -> None:
+    schema = document["components"]["schemas"]["Problem"]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                if int(status) < 400:
+                    continue
+                examples = response["content"]["application/problem+json"]["examples"]
+                for code, example in examples.items():
+                    assert example["value"]["code"] == code and code in response["description"]
+                    assert example["value"]["status"] == int(status)
+                    assert set(schema["required"]) <= set(example["value"])
+                assert len(examples) == len(response["description"].split("; ")) >= 1
+
+
+def test_the_example_of_an_answer_is_one(document: dict[str, Any]) -> None:
+    search = document["paths"][f"{INDEX}/search"]["post"]["responses"]["200"]["content"]
+    schema = document["components"]["schemas"]["CandidatesResponse"]
+    example = search["application/json"]["example"]
+    assert set(schema["required"]) <= set(example) <= set(schema["properties"])
+
+
 def test_the_document_states_the_limits_of_this_server(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     assert schemas["SearchRequest"]["properties"]["k"]["maximum"] == 50

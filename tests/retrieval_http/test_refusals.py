@@ -308,6 +308,11 @@ def test_bodies_are_json(fake: Faked, target: str) -> None:
     check_problem(fake.asker.post(target, {}, accept="text/html"), 406, "not_acceptable")
 
 
+def test_queries_in_the_url_are_refused(fake: Faked) -> None:
+    for target in POSTED:
+        check_problem(fake.asker.post(f"{target}?k=5", {}), 422, "invalid_request")
+
+
 def test_a_server_that_only_reads_refuses_writes_alone() -> None:
     made = faked(LIMITS.model_copy(update={"read_only": True}))
     for target in WRITES:
