@@ -151,12 +151,13 @@ class Generation:
         tower = self.bundle.parts[index].told.item_tower
         if tower is None:
             return made
-        for at in lacking:
-            try:
-                features = words[at].features or {}
-                made[at] = self.bundle.networks[tower].run([features], self.service.tables)[0, 0]
-            except InputError as error:  # features that an older tower had
-                logger.warning("index %s: an item cannot be embedded anew: %s", index, error)
+        features = [words[at].features or {} for at in lacking]
+        anew = self.bundle.networks[tower].run_each(features, self.service.tables)
+        for at, vectors in zip(lacking, anew, strict=True):
+            if isinstance(vectors, InputError):  # features that an older tower had
+                logger.warning("index %s: an item cannot be embedded anew: %s", index, vectors)
+            else:
+                made[at] = vectors[0]
         return made
 
 

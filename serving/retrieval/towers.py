@@ -74,6 +74,24 @@ class Network:
         vectors = np.asarray(made, np.float32)
         return vectors.reshape(len(examples), tower.interests, tower.dim)
 
+    def run_each(self, examples: Sequence[Features], tables: Tables) -> list[Floats | InputError]:
+        """Gives the vectors of each example, (interests, dim), or why it has none.
+
+        They run together; those that cannot be are found by halving.
+        """
+        if not examples:
+            return []
+        try:
+            return list(self.run(examples, tables))
+        except InputError as error:
+            if len(examples) == 1:
+                return [error]
+        half = len(examples) // 2
+        return [
+            *self.run_each(examples[:half], tables),
+            *self.run_each(examples[half:], tables),
+        ]
+
     def _flat(self, count: int) -> tuple[int, ...]:
         return (count, self.tower.dim) if self.tower.interests == 1 else ()
 

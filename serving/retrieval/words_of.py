@@ -36,7 +36,7 @@ def words_of(
             f"index {serving.version.index!r} holds vectors of tower version {own!r}, the items"
             f" are of {tower_version!r}; send features, or vectors of {own!r}"
         )
-    vectors = [_vector(serving, item, at) for at, item in enumerate(items)]
+    vectors = _vectors(serving, items)
     ids = [_id(serving, item, at) for at, item in enumerate(items)]
     attributes = _attributes(serving, items, ids)
     rows, before = serving.version.generation.said_over(
@@ -49,14 +49,31 @@ def words_of(
     return ids, words
 
 
-def _vector(serving: Serving, item: ItemWrite, at: int) -> Floats:
+def _vectors(serving: Serving, items: Sequence[ItemWrite]) -> list[Floats]:
+    given = [_vector(serving, item, at) for at, item in enumerate(items)]
+    lacking = [at for at, vector in enumerate(given) if vector is None]
+    if not lacking:
+        return [vector for vector in given if vector is not None]
+    features = [items[at].features or {} for at in lacking]
+    made = _item_network(serving).run_each(features, serving.own.tables)
+    for at, vectors in zip(lacking, made, strict=True):
+        if isinstance(vectors, InputError):
+            raise type(vectors)(f"items.{at}: {vectors}")
+        given[at] = vectors[0]
+    return [vector for vector in given if vector is not None]
+
+
+def _vector(serving: Serving, item: ItemWrite, at: int) -> Floats | None:
+    """Gives the vector that came, or none where there are features that make one."""
     dim = serving.parts.dim
     if (item.vector is None) == (item.features is None):
         got = "neither" if item.vector is None else "both"
         raise AskError(f"items.{at}: expected either a vector or features, got {got}")
-    if item.features is not None:
-        return _embedded(serving, item.features, at)
-    assert item.vector is not None
+    if item.vector is None:
+        names = _item_network(serving).tower.features
+        if not any(value is not None for value in (item.features or {}).values()):
+            raise AskError(f"items.{at}: expected at least one of the features {list(names)}")
+        return None
     with np.errstate(over="ignore"):
         vector = np.array(item.vector, np.float32)
     if vector.shape != (dim,) or not np.isfinite(vector).all():
@@ -64,19 +81,6 @@ def _vector(serving: Serving, item: ItemWrite, at: int) -> Floats:
             f"items.{at}: expected {dim} finite numbers in float32, got an array of shape"
             f" {vector.shape}{' with NaN or infinity' if vector.shape == (dim,) else ''}"
         )
-    return vector
-
-
-def _embedded(serving: Serving, features: Features, at: int) -> Floats:
-    network = _item_network(serving)
-    if not any(value is not None for value in features.values()):
-        raise AskError(
-            f"items.{at}: expected at least one of the features {list(network.tower.features)}"
-        )
-    try:
-        vector: Floats = network.run([features], serving.own.tables)[0, 0]
-    except InputError as error:
-        raise type(error)(f"items.{at}: {error}") from None
     return vector
 
 

@@ -12,7 +12,7 @@ from recsys_embed.delta_log import DirectoryLog, open_log
 from recsys_embed.errors import LogUnavailableError
 from recsys_embed.hashing import hash_string
 from recsys_embed.retrieval.feeding import feed
-from recsys_embed.retrieval.inputs import encode
+from recsys_embed.retrieval.inputs import FeatureError, encode
 from serving.lookup import LookupService
 from serving.retrieval.asked import ItemWrite
 from serving.retrieval.errors import NotDurableError
@@ -73,6 +73,22 @@ def test_features_become_the_vector_and_the_id_that_the_tower_gives(
         assert (found.ids.tolist(), found.names) == ([NEW_ID], ["RED LAMP"])
         assert found.attributes == [{"price": 3.0, "name": "RED LAMP"}]
         assert found.scores[0] > 1 - 1e-5
+
+
+def test_many_by_features_are_embedded_as_one_by_one_and_the_bad_one_is_named(
+    service: LookupService, shop: Planted
+) -> None:
+    words = [" ".join(shop.names[n : n + 1 + n % 4]) for n in range(19)]
+    many = [{"item": f"NEW {n}", "words": one, "price": n / 9} for n, one in enumerate(words)]
+    with retrieving(service) as retriever:
+        writes = [ItemWrite(features=features) for features in many]
+        written = retriever.upsert("items", writes)
+        for features, id in zip(many, written.ids, strict=True):
+            found = near(retriever, embedded(shop, service, features), 1)
+            assert (found.ids.tolist(), bool(found.scores[0] > 1 - 1e-5)) == ([id], True)
+        writes[7] = ItemWrite(features={"item": "NEW 7", "price": "dear"})
+        with pytest.raises(FeatureError, match=r"^items\.7: price"):
+            retriever.upsert("items", writes)
 
 
 def test_attributes_stay_unless_they_are_given(service: LookupService, shop: Planted) -> None:
