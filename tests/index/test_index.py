@@ -58,6 +58,18 @@ def test_writes_are_found_at_once_and_deletions_never_again(
         check_sound(index.search(new[:2], 20), new[:2], 20, items, "inner_product")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_written_item_is_found_before_it_is_folded_in(
+    kind: str, rng: np.random.Generator
+) -> None:
+    index = Index.build(np.arange(2000), clustered(rng, 2000), config=config(kind))
+    new = 10 * clustered(rng, 20, clusters=20)
+    for id_, vector in enumerate(new, 5000):
+        index.upsert([id_], vector[None])
+        assert index.search(vector[None], 1).scores[0, 0] >= vector @ vector * 0.9999
+    assert set(index.search(new, 1).ids.ravel().tolist()) <= set(range(5000, 5020))
+
+
 def test_the_last_of_equal_ids_counts() -> None:
     index = Index.build(np.array([5, 5]), np.array([[1, 0], [2, 0]], np.float32), config=config())
     assert index.vectors_of([5])[0].tolist() == [[2, 0]]
@@ -185,3 +197,6 @@ def test_parameters_of_a_search_hold_for_it(rng: np.random.Generator) -> None:
     all_ = index.search(vectors[:50], 10, parameters=Parameters(exact=True))
     assert not few.exact and all_.exact and (few.plan, all_.plan) == ("ivf", "exact")
     assert few.scores.sum() < all_.scores.sum()
+    items = dict(enumerate(vectors))
+    short = index.search(vectors[:5], 500, parameters=Parameters(nprobe=1))
+    check_sound(short, vectors[:5], 500, items, "inner_product")
