@@ -3,13 +3,13 @@
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import NAMESPACE_URL, uuid5
 
-from recsys_embed.delta_log import DeltaLog, Head, Writer
+from recsys_embed.delta_log import Base, DeltaLog, Head, Writer
 from recsys_embed.deltas import decode
 from recsys_embed.errors import (
     ConfigError,
@@ -19,13 +19,15 @@ from recsys_embed.errors import (
     LogNotFoundError,
     LogUnavailableError,
     RecsysEmbedError,
+    TrimmedError,
 )
-from serving.retrieval.spelling import Said, read, spell
+from serving.retrieval.spelling import Said, is_whole, read, spell
 
 logger = logging.getLogger(__name__)
 # one chain for good: two servers that begin the log at once would else begin it one over the other
 LINEAGE = str(uuid5(NAMESPACE_URL, "recsys-embed:items"))
 WAIT_S, LONGEST_PAUSE_S = 2.0, 2.0
+LEAST = 10_000  # words that a log may hold whatever they say
 HOLD_S = 0.1  # that a server writes on without letting others have the log
 AT_ONCE = 256
 
@@ -40,6 +42,14 @@ class Done(NamedTuple):
 Waiting = tuple[Said, "Future[Done]"]
 
 
+class Speech(Protocol):
+    """Does what is said, and knows all that was."""
+
+    def apply(self, said: Said, number: int | None) -> int: ...
+    def forget(self) -> None: ...
+    def all_words(self) -> Sequence[Said]: ...
+
+
 class ItemsLog:
     """Says things for good, and hears what others say, in a thread of its own.
 
@@ -48,21 +58,16 @@ class ItemsLog:
 
     Args:
         log: where.
-        apply: does what was said; called for every entry in order, the own ones among them.
-        forget: undoes all that was done, where the log has begun anew.
+        speech: does what is said, every entry in order, the own ones among them.
     """
 
-    def __init__(
-        self,
-        log: DeltaLog,
-        apply: Callable[[Said, int | None], int],
-        forget: Callable[[], None],
-    ) -> None:
-        self._log, self._apply, self._forget = log, apply, forget
+    def __init__(self, log: DeltaLog, speech: Speech) -> None:
+        self._log, self._speech = log, speech
         self._waiting = queue.SimpleQueue[Waiting]()
         self._stirred = threading.Event()
         self._lock, self._is_stopping = threading.Lock(), False
         self._number = 0
+        self._since = 0  # words said since all of them stood in one entry
         self._thread = threading.Thread(target=self._run, name="items-log", daemon=True)
 
     @property
@@ -142,18 +147,29 @@ class ItemsLog:
         if head.number < self._number:
             self._begin_anew()
             is_past = True
+        try:
+            self._read(head, is_past)
+        except TrimmedError:  # by another, since the head was read
+            self._read(self._log.head(), is_past)
+
+    def _read(self, head: Head, is_past: bool) -> None:
+        """Reads on to the head; from the entry that stands for what is gone, if any is."""
+        is_behind = self._number < head.trimmed
+        self._number = max(self._number, head.trimmed)
         if head.number == self._number:
             return
         for entry in self._log.read(self._number, lineage=LINEAGE):
-            said = read(decode(entry.data))
-            for one in said:
+            delta = decode(entry.data)
+            said = read(delta)
+            for one in () if is_whole(delta) and not is_behind else said:
                 if not (is_past and one.command):
                     self._heard(one, entry.number)
-            self._number = entry.number
+            self._number, is_behind = entry.number, False
+            self._since = 0 if is_whole(delta) else self._since + _count(said)
 
     def _heard(self, said: Said, number: int) -> None:
         try:
-            self._apply(said, number)
+            self._speech.apply(said, number)
         except (RecsysEmbedError, KeyError) as error:
             logger.warning("%s: entry %d cannot be followed here: %r", self._log, number, error)
 
@@ -161,7 +177,7 @@ class ItemsLog:
         logger.warning(
             "%s ends before entry %d, which was read: begins anew", self._log, self._number
         )
-        self._forget()
+        self._speech.forget()
         self._number = 0
 
     def _write(self, taken: list[Waiting]) -> None:
@@ -173,6 +189,7 @@ class ItemsLog:
                     while taken:
                         self._append(writer, taken)
                         taken[:] = self._taken() if monotonic() < until else []
+                    self._shorten(writer)
             except (ForeignLogError, GapError):  # another has written meanwhile
                 self._hear()
 
@@ -180,12 +197,25 @@ class ItemsLog:
         number = self._number + 1
         data = spell([said for said, _ in taken], LINEAGE, number)
         writer.append(number, self._number, data)
-        self._number = number
+        self._number, self._since = number, self._since + _count(said for said, _ in taken)
         for said, done in taken:
             try:
-                done.set_result(Done(number, self._apply(said, number)))
+                done.set_result(Done(number, self._speech.apply(said, number)))
             except RecsysEmbedError as error:
                 done.set_exception(error)
+
+    def _shorten(self, writer: Writer) -> None:
+        """Says all words in one entry and trims those before it, once most have been said over."""
+        if self._since <= LEAST or self._since <= 2 * _count(words := self._speech.all_words()):
+            return
+        number = self._number + 1
+        writer.append(number, self._number, spell(words, LINEAGE, number, is_whole=True))
+        writer.trim(self._number, Base(self._number, f"entry {number}"))
+        self._number, self._since = number, 0
+
+
+def _count(said: Iterable[Said]) -> int:
+    return sum(len(one.words) for one in said)
 
 
 def check_log(log: DeltaLog) -> None:

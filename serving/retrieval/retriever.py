@@ -69,7 +69,7 @@ class Retriever:
         self._versions = Versions(self._options.bridge_recall)
         self._items: ItemsLog | None = None
         if items is not None:
-            self._items = ItemsLog(items, self._versions.apply, self._versions.forget)
+            self._items = ItemsLog(items, self._versions)
         try:
             if self._items is not None:
                 self._items.replay()

@@ -17,7 +17,7 @@ from recsys_embed.retrieval.inputs import Features
 from serving.retrieval.asked import Floats
 from serving.retrieval.words import DELETED, Word, Words
 
-SAID = "said"
+SAID, WHOLE = "said", "whole"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,14 @@ class Said:
     version: str = ""
 
 
-def spell(said: Sequence[Said], lineage: str, number: int) -> bytes:
+def spell(said: Sequence[Said], lineage: str, number: int, is_whole: bool = False) -> bytes:
     """Gives the bytes of entry `number`.
+
+    Args:
+        said: what it says.
+        lineage: of the log.
+        number: of the entry.
+        is_whole: whether this is all that was said so far, so that none before it is needed.
 
     Raises:
         InputError: for features that are not of plain JSON types.
@@ -50,8 +56,13 @@ def spell(said: Sequence[Said], lineage: str, number: int) -> bytes:
             rows = [row for word in one.words.values() if (row := _row(word, name)) is not None]
             if rows:
                 dense[f"{place}/{name}"] = np.stack(rows).astype(np.float32)
-    delta = Delta.of({}, lineage=lineage, number=number, dense=dense, extra={SAID: plain})
-    return encode(delta)
+    extra = {SAID: plain, WHOLE: is_whole}
+    return encode(Delta.of({}, lineage=lineage, number=number, dense=dense, extra=extra))
+
+
+def is_whole(delta: Delta) -> bool:
+    """Tells whether an entry says all that those before it say together."""
+    return delta.extra.get(WHOLE) is True
 
 
 def as_json(features: Features) -> dict[str, Any]:

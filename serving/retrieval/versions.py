@@ -55,6 +55,10 @@ class Versions:
         """Gives what was said of an index's items over HTTP, as of now; waits for nothing."""
         return self._words.get(index, {}).copy()  # in one step, as the interpreter copies a dict
 
+    def all_words(self) -> list[Said]:
+        """Gives all that was said of all items; only whoever applies it may ask."""
+        return [Said(index, words) for index, words in self._words.items()]
+
     def kept(self, index: str) -> Kept:
         """Gives the versions of an index that there is."""
         return self._kept[index]

@@ -14,6 +14,7 @@ from recsys_embed.hashing import hash_string
 from recsys_embed.retrieval.feeding import feed
 from recsys_embed.retrieval.inputs import FeatureError, encode
 from serving.lookup import LookupService
+from serving.retrieval import items_log
 from serving.retrieval.asked import ItemWrite
 from serving.retrieval.errors import NotDurableError
 from serving.retrieval.retriever import Options, Retriever
@@ -217,6 +218,34 @@ def test_a_log_read_twice_is_read_once(
             until(lambda: items.number == 3)
             assert held(retriever) == before
             assert near(retriever, vector(3), 1).ids.tolist() == [1]
+
+
+def test_a_log_whose_words_are_mostly_said_over_is_shortened(
+    place: Place, service: LookupService, shop: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, gone = place.new(), int(shop.ids[0])
+    monkeypatch.setattr(items_log, "LEAST", 10)
+    with retrieving(service, open_log(where)) as one, retrieving(service, open_log(where)) as other:
+        assert other._items is not None
+        monkeypatch.setattr(other._items, "_hear", lambda is_past=False: None)  # sleeps
+        one.delete("items", [gone])
+        one.upsert("items", [ItemWrite(3, vector(3)), ItemWrite(features=NEW)])
+        for at in range(20):
+            one.upsert("items", [ItemWrite(at % 3, vector(at), attributes={"price": float(at)})])
+        head = open_log(where).head()
+        assert 0 < head.trimmed < head.number < 30
+        expected = set(rows_of(shop)) - {gone} | {0, 1, 2, 3, NEW_ID}
+        monkeypatch.undo()
+        until(lambda: held(other) == expected)
+        assert one.upsert("items", [ItemWrite(9, vector(9))]).entry == head.number + 1
+        until(lambda: 9 in held(other))
+        for retriever in (one, other):
+            for id, seed in ((0, 18), (1, 19), (2, 17), (3, 3), (9, 9)):
+                assert near(retriever, vector(seed), 1).ids.tolist() == [id]
+    with retrieving(service, open_log(where)) as again:
+        assert held(again) == expected | {9}
+        found = near(again, vector(19), 1, where={"field": "price", "eq": 19})
+        assert found.ids.tolist() == [1]
 
 
 def test_a_log_that_was_lost_is_begun_anew_with_what_was_in_it_forgotten(
