@@ -22,7 +22,7 @@ from serving.settings import Settings
 from serving.state import State
 from serving.tally import PUBLISH_EVERY_S
 
-SWITCH_S = 0.0005  # how long an answer waits for the thread that follows, where that runs Python
+SWITCH_S = 0.0005  # how long an answer waits for a thread that follows or searches in Python
 SUMMARY = "Embeddings of a snapshot, by id. Every answer names the snapshot it comes from."
 
 
@@ -82,6 +82,8 @@ def create_app(
             await run_in_threadpool(
                 state.begin, await run_in_threadpool(open_service, settings.snapshot)
             )
+            if state.retriever is not None:
+                sys.setswitchinterval(SWITCH_S)
             yield
         else:
             async with following(state.follower, state.metrics):

@@ -203,20 +203,12 @@ class Retriever:
             relations=tuple(told.relations),
             relevance=parts.adapter is not None,
             bridged_from=None if serving.bridge is None else serving.bundle.tower_version,
-            unfit=self._unfit(serving),
+            unfit=self._versions.unfit(version.index, version.tower_version),
             durable=None if is_refused else self._items is not None,
             recall=recall.recall,
             recall_queries=recall.queries,
             stats=asdict(version.live.stats()),
             refused=self._versions.refused,
-        )
-
-    def _unfit(self, serving: Serving) -> int:
-        """Counts writes by vector of another tower version, which this one cannot use."""
-        version = serving.version.tower_version
-        return sum(
-            word.vector is not None and word.features is None and word.tower_version != version
-            for word in self._versions.words(serving.version.index).values()
         )
 
     def rebuild(self, index: str) -> VersionInfo:

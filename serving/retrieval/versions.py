@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,6 +50,7 @@ class Versions:
         self._passed_over: Snapshot | None = None
         self._kept = dict[str, Kept]()
         self._words = dict[str, Words]()
+        self._by_vector = dict[str, Counter[str]]()  # how many words, by tower version
         self._built = 0  # names versions where no log numbers the commands
 
     def words(self, index: str) -> Words:
@@ -186,15 +188,28 @@ class Versions:
             there = 0
             if kept is not None and kept.active is not None:
                 there = int(np.count_nonzero(kept.active.live.vectors_of(ids)[1]))
+            self._count(said.index, words, said.words)
             words.update(said.words)
             for version in kept or ():
                 version.write(ids, words)
             return len(ids) - there
 
+    def _count(self, index: str, before: Words, after: Words) -> None:
+        counts = self._by_vector.setdefault(index, Counter())
+        for id, word in after.items():
+            for one, step in ((before.get(id), -1), (word, 1)):
+                if one is not None and one.vector is not None and one.features is None:
+                    counts[one.tower_version] += step
+
+    def unfit(self, index: str, tower_version: str) -> int:
+        """Counts items that came by vectors of other tower versions than this one."""
+        counts = self._by_vector.get(index, Counter())
+        return counts.total() - counts[tower_version]
+
     def forget(self) -> None:
         """Forgets all words, since the log that they were in has begun anew."""
         with self._lock:
-            words, self._words = self._words, {}
+            words, self._words, self._by_vector = self._words, {}, {}
             for name, before in words.items():
                 ids = np.fromiter(before, np.int64, len(before))
                 for version in self._kept.get(name, ()):

@@ -153,19 +153,25 @@ def test_items_by_features_are_embedded_anew_and_vectors_are_left_out(
     features = two.item_features[3] | {"item": "A NEW ONE"}
     with retrieving(service) as retriever:
         [lamp] = retriever.upsert("items", [ItemWrite(features=features)]).ids
-        retriever.upsert("items", [ItemWrite(7, np.ones(8, np.float32))])
+        vector = np.ones(8, np.float32)
+        retriever.upsert("items", [ItemWrite(7, vector), ItemWrite(9, vector)])
         before = retriever.search(Ask(Vectors(_vector(retriever, lamp)), "items", 1))
         assert before.ids.tolist() == [lamp]
         retriever.heed(LookupService.open(two.path))
         retriever.wait()
         assert lamp in held(retriever)
         assert 7 not in held(retriever)
+        assert 9 not in held(retriever)
+        assert retriever.stats("items").unfit == 2
+        retriever.delete("items", [7])
+        retriever.upsert("items", [ItemWrite(8, vector)])
         assert retriever.stats("items").unfit == 1
         with retrieving(LookupService.open(two.path)) as direct:
             direct.upsert("items", [ItemWrite(features=features)])
             np.testing.assert_allclose(_vector(retriever, lamp), _vector(direct, lamp), atol=1e-6)
         retriever.rollback("items")
-        assert 7 in held(retriever)
+        assert retriever.stats("items").unfit == 1
+        assert {7, 8, 9} & held(retriever) == {9}
 
 
 def _vector(retriever: Retriever, id: int) -> Any:
