@@ -122,5 +122,7 @@ def test_items_with_semantic_ids(tmp_path: Path) -> None:
     write_snapshot(tmp_path, {"article": table})
     app = create_app(Settings(snapshot=tmp_path))
     document = named(app.openapi(), ["none"], ["article"])
+    for path in [path for path in document["paths"] if "/tables" not in path]:
+        del document["paths"][path]
     found = run(app, document, "all", {**REFUSED, **TOO_MUCH})
     assert not found, "\n\n".join(found)
