@@ -120,6 +120,21 @@ def test_each_basket_is_asked_before_it_is_learned(followed: Followed) -> None:
     assert 0.3 < followed.lived.recall <= 1.0  # at random 5 / 48
 
 
+def test_what_is_not_due_when_the_log_of_sales_ends_is_told_then(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.retrieval.towers.bundle._onnx", lambda *side: b"no file")
+    chosen = config(log, live={**LIVE, "every_s": 1e9})
+    shop = open_shop(chosen)
+    trained, begin = train_towers(chosen, shop), len(shop.parts.train)
+    bundle = bundle_of(chosen, shop, trained.towers, until=begin)
+    place, entries = open_log(tmp_path / "log"), list[Entry]()
+    with Publishing(place, tmp_path / "snapshot", bundle, chosen) as publishing:
+        Live(chosen, shop, trained.learner, publishing, begin).run(entries.append)
+    assert [entry.number for entry in entries] == [1] and place.head().number == 1
+    assert entries[0].new == len(shop.catalogue.names) - shop.known_items
+
+
 def test_a_log_of_another_run_is_not_begun_anew(log: Path, tmp_path: Path) -> None:
     chosen, place = config(log), open_log(tmp_path / "log")
     vectors = Vectors(np.arange(2), np.ones((2, 4), np.float32))

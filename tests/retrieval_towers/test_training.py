@@ -44,6 +44,17 @@ def test_without_an_id_an_item_is_its_contents_alone(trained: Trained) -> None:
     assert not torch.allclose(known, none, atol=0.01)
 
 
+@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 36, 36), (0.999, 0, 10)])
+def test_ids_are_kept_from_the_item_tower_as_often_as_asked(
+    log: Path, share: float, least: int, most: int
+) -> None:
+    given = values(log)
+    given["user"]["inputs"]["history"]["table"] = "past"  # else histories admit items as well
+    train = {**given["train"], "epochs": 1, "id_dropout": share}
+    run = train_towers(config(log, user=given["user"], train=train))
+    assert least <= len(run.towers.tables.tables["item"]) <= most
+
+
 def test_the_best_epoch_is_kept(log: Path) -> None:
     run = train_towers(config(log, train={**values(log)["train"], "epochs": 6, "patience": 2}))
     figures = [point.validation for point in run.learned.curve]
