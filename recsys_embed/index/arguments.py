@@ -11,27 +11,52 @@ from recsys_embed.index.config import MAX_K, Metric
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
+FLOAT_MAX = float(np.finfo(np.float32).max)
+LARGEST = {"inner_product": 1e15, "cosine": FLOAT_MAX}  # sums of 2^16 products must not overflow
 
 
 def as_vectors(values: ArrayLike, dim: int | None, metric: Metric, name: str) -> Floats:
     """Gives finite vectors (n, dim) as contiguous float32; of length 1 (or 0) under the cosine.
 
     Raises:
-        InputError: for another dtype or shape, NaN or infinity.
+        InputError: for another dtype or shape, no dimensions, NaN or infinity, or numbers so large
+            that inner products overflow.
     """
     array = as_array(values)
-    if array.dtype != np.float32 or array.ndim != 2 or dim not in (None, array.shape[1]):
+    dims = array.shape[1] if array.ndim == 2 else 0
+    if array.dtype != np.float32 or not dims or dim not in (None, dims):
         wanted = "dimensions" if dim is None else dim
         raise InputError(
             f"{name} must be float32 of shape (number, {wanted}), got {array.dtype} of shape"
             f" {array.shape}"
         )
-    if not np.isfinite(array).all():
-        at = int(np.argmin(np.isfinite(array).all(axis=1)))
-        raise InputError(f"{name} must be finite, but number {at} holds NaN or infinity")
+    if not np.abs(array).max(initial=0) <= LARGEST[metric]:  # nor is NaN
+        raise _incomparable(array, metric, name)
     if metric == "cosine":
         return _of_length_one(array)
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def comparable(vectors: Floats, metric: Metric) -> NDArray[np.bool_]:
+    """Tells which vectors (n, D) an index takes, bool (n,).
+
+    Example:
+        >>> vectors = np.array([[1, 2], [1e30, 0], [np.nan, 0]], np.float32)
+        >>> comparable(vectors, "inner_product"), comparable(vectors, "cosine")
+        (array([ True, False, False]), array([ True,  True, False]))
+    """
+    fits: NDArray[np.bool_] = np.abs(vectors).max(axis=1, initial=0) <= LARGEST[metric]
+    return fits
+
+
+def _incomparable(vectors: Floats, metric: Metric, name: str) -> InputError:
+    at = int(np.argmin(comparable(vectors, metric)))
+    if not np.isfinite(vectors[at]).all():
+        return InputError(f"{name} must be finite, but number {at} holds NaN or infinity")
+    return InputError(
+        f"{name} must lie within {LARGEST[metric]:g} of 0, for inner products to fit float32, but"
+        f" number {at} holds {vectors[at][np.argmax(np.abs(vectors[at]))]:g}"
+    )
 
 
 def _of_length_one(vectors: Floats) -> Floats:

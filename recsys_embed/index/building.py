@@ -88,7 +88,7 @@ def _made(kind: str, vectors: Floats, queries: Floats, config: IndexConfig) -> E
 
     engine_class = IvfEngine if kind == "ivf" else HnswEngine
     slots, dim = np.arange(len(vectors)), config.projected_dim
-    if dim is None or dim >= vectors.shape[1]:
+    if dim is None or dim >= vectors.shape[1] or not queries.any():  # zeros tell no direction
         return engine_class.build(slots, vectors, config)
     projection = learn_projection(queries, vectors, dim)
     projected = np.ascontiguousarray(projection.of_items(vectors))

@@ -1,5 +1,6 @@
 """What an index is asked to be, and what one search may ask of it."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
@@ -88,7 +89,7 @@ class Parameters:
         rerank: candidates a result that are scored again on the full vectors.
 
     Raises:
-        ConfigError: for a number below 1.
+        ConfigError: for a number below 1, or infinity.
     """
 
     exact: bool = False
@@ -99,5 +100,5 @@ class Parameters:
     def __post_init__(self) -> None:
         for field in fields(self)[1:]:
             value = getattr(self, field.name)
-            if value is not None and not value >= 1:
-                raise ConfigError(f"{field.name} must be at least 1, got {value}")
+            if value is not None and not 1 <= value < math.inf:
+                raise ConfigError(f"{field.name} must be a number of at least 1, got {value}")

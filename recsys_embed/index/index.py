@@ -207,9 +207,11 @@ class Index:
         """Chooses the parameters anew, with queries such as are asked now, float32 (Q, D).
 
         Raises:
-            InputError: as for `search`.
+            InputError: as for `search`; for no queries.
         """
         asked = as_vectors(queries, self._view.dim, self._config.metric, "queries")
+        if not len(asked):
+            raise InputError("an index is tuned with queries such as are asked, got none")
         with self._folding:
             self._asked, base = asked, self._view.state
             engine, tuning = retuned(base, asked)

@@ -90,8 +90,8 @@ class Items:
         """Gives distinct ids new slots; from now on they are the newest of these ids."""
         start, stop = self.size, self.size + len(ids)
         before = self.newest(ids)
+        self._reserve(stop)  # before the columns: if memory is short, both stay as they were
         self.columns.append(values, len(ids))
-        self._reserve(stop)
         arrays = self.arrays
         arrays.ids[start:stop], arrays.vectors[start:stop] = ids, vectors
         arrays.died[start:stop], arrays.previous[start:stop] = NEVER, before

@@ -9,10 +9,11 @@ from recsys_embed.index.engines.protocol import Floats, Hits, Slots
 
 ROWS_BYTES = 1 << 19  # of vectors that are taken out and scored while they are in the cache
 SCORES_BYTES = 1 << 25
+TAKEN_BYTES = 1 << 22  # of vectors taken out at once, whatever the number of queries and results
 
 
 def best(hits: Hits, k: int) -> Hits:
-    """Gives the k best of each query, best first; of equal scores, the ones that stand first.
+    """Gives the k best of each query, best first; of equal scores, which ones is left open.
 
     Args:
         hits: in any order, (Q, M); scores of -inf stand for nothing.
@@ -52,8 +53,12 @@ def without(hits: Hits, unwanted: NDArray[np.bool_], k: int) -> Hits:
 def rescored(hits: Hits, queries: Floats, vectors: Floats, k: int) -> Hits:
     """Gives the k best by inner products of the full vectors (capacity, D), by slot."""
     slots = hits.slots
-    candidates = vectors.take(np.maximum(slots, 0), axis=0)  # what -1 took is masked below
-    scores = np.matmul(candidates, queries[:, :, None])[:, :, 0]
+    scores = np.empty(slots.shape, np.float32)
+    rows = max(1, TAKEN_BYTES // (4 * vectors.shape[1] * max(1, slots.shape[1])))
+    for start in range(0, len(slots), rows):
+        part = slice(start, start + rows)
+        taken = vectors.take(np.maximum(slots[part], 0), axis=0)  # what -1 took is masked below
+        np.matmul(taken, queries[part, :, None], out=scores[part, :, None])
     scores[slots < 0] = -np.inf
     return best(Hits(slots, scores), k)
 

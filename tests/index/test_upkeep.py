@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 import pytest
 
-from recsys_embed.index import Index, IndexConfig
+from recsys_embed.index import Index, IndexConfig, building
 from recsys_embed.index.attributes import Schema
 from recsys_embed.index.filters import parse
 from tests.index.making import check_exact, check_sound, clustered
@@ -221,3 +221,38 @@ def test_an_index_that_nobody_holds_is_gone_with_its_thread(rng: np.random.Gener
         if not thread.is_alive():
             break
     assert held() is None and not thread.is_alive()
+
+
+@pytest.mark.parametrize("graph", [True, False])
+def test_data_without_clusters_is_put_into_what_is_faster_for_it(
+    graph: bool, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = []
+    monkeypatch.setattr(building, "_time", lambda engine, *_: held.append(engine.kind) or len(held))
+    if graph:
+        monkeypatch.setattr(
+            building, "_time", lambda engine, *_: held.append(engine.kind) or -len(held)
+        )
+    config = IndexConfig(exact_below=100, target_k=10, background=False)
+    noise = rng.standard_normal((1500, 24), np.float32)
+    index = Index.build(np.arange(1500), noise, config=config)
+    assert held == ["ivf", "hnsw"]
+    assert index.stats().kind == ("hnsw" if graph else "ivf")
+    check_sound(index.search(noise[:3], 10), noise[:3], 10, dict(enumerate(noise)), "inner_product")
+
+
+def test_each_thread_searches_with_the_threads_of_the_config(rng: np.random.Generator) -> None:
+    """OpenMP keeps its number of threads by thread: what the main thread set holds there alone."""
+    faiss = pytest.importorskip("faiss")
+    index = Index.build(np.arange(300), clustered(rng, 300), config=ivf())
+    seen = []
+
+    def search() -> None:
+        faiss.omp_set_num_threads(3)
+        index.search(np.ones((1, 16), np.float32), 1)
+        seen.append(faiss.omp_get_max_threads())
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    thread.join()
+    assert seen == [1]
