@@ -98,7 +98,7 @@ def gradients(pairs: Pairs, parameters: Parameters) -> Parameters:
 def learn(pairs: Pairs, stopping: Pairs, fitting: Fitting) -> Parameters:
     """Gives the parameters with the least loss on the stopping pairs: (D + 1, H), (H + 1, 3)."""
     rng = np.random.default_rng(fitting.seed)
-    best = _first(pairs.inputs.shape[1], fitting.hidden, rng)
+    best = _first(pairs, fitting.hidden, rng)
     least, waited = log_loss(stopping, best), 0
     for parameters in _passes(pairs, best, fitting, rng):
         loss = log_loss(stopping, parameters)
@@ -108,10 +108,18 @@ def learn(pairs: Pairs, stopping: Pairs, fitting: Fitting) -> Parameters:
     return best
 
 
-def _first(width: int, hidden: int, rng: np.random.Generator) -> Parameters:
-    """Gives weights under which every query has the same map: a slope and an exponent of 1."""
+def _first(pairs: Pairs, hidden: int, rng: np.random.Generator) -> Parameters:
+    """Gives weights under which every query has the same map: slope and exponent of 1, and the
+    offset by which so many are relevant as are.
+
+    From an offset of 0 the first steps go to what all share; where few are relevant the slope is
+    flattened for it, and what tells scores apart is forgotten before it is learned.
+    """
+    width = pairs.inputs.shape[1]
     output = np.zeros((hidden + 1, 3))
     output[-1, :2] = np.log(np.e - 1)  # softplus of it is 1
+    share = np.clip(pairs.relevant.mean(), 1 / pairs.relevant.size, 1 - 1 / pairs.relevant.size)
+    output[-1, 2] = np.log(share / (1 - share))
     return [rng.normal(0, width**-0.5, (width, hidden)), output]
 
 

@@ -57,6 +57,21 @@ def test_of_those_with_a_probability_so_many_are_relevant(fitted: Fitted) -> Non
         assert relevant[among].mean() == pytest.approx(found[among].mean(), abs=0.04)
 
 
+def test_where_few_are_relevant_the_best_are_told_from_the_rest() -> None:
+    """As in recommendations: one in four of the first is bought, one in 25 of the last."""
+    rng = np.random.default_rng(8)
+    queries = rng.normal(size=(1500, DIM)).astype(np.float32)
+    scores = np.sort(rng.random((1500, 50), np.float32), axis=1)[:, ::-1]
+    truth = 1 / (1 + np.exp(3.2 - 2 * scores.astype(np.float64) ** 4))
+    relevant = rng.random(scores.shape) < truth
+    fitted = fit_adapter(queries[:1000], scores[:1000], relevant[:1000], "cosine")
+    found = fitted.adapter.probability(queries[1000:], scores[1000:])
+    for place in (0, 10, 25, 49):
+        assert found[:, place].mean() == pytest.approx(truth[1000:, place].mean(), rel=0.25)
+    constant = loss(np.full(found.shape, relevant.mean()), relevant[1000:])
+    assert loss(found, relevant[1000:]) < 0.99 * constant
+
+
 @pytest.mark.parametrize("recall", [0.5, 0.8, 0.95])
 def test_a_threshold_keeps_the_recall_on_queries_of_another_day(
     fitted: Fitted, recall: float
