@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from recsys_embed.delta_log import open_log
@@ -15,10 +16,12 @@ from recsys_embed.table import CollisionlessTable
 from tests.retrieval_towers.making import COLOURS, NEW, PER_COLOUR, config
 from training.retrieval.export import Bundle, ItemIndex, Vectors
 from training.retrieval.towers.bundle import bundle_of
+from training.retrieval.towers.learning import Learner
 from training.retrieval.towers.live import Live, Lived
 from training.retrieval.towers.publishing import Entry, Publishing
+from training.retrieval.towers.sampling import Sampler
 from training.retrieval.towers.shop import Shop, open_shop
-from training.retrieval.towers.training import TrainedTowers, train_towers
+from training.retrieval.towers.training import TrainedTowers, make_towers, train_towers
 
 LIVE = {"baskets": 16, "every_s": 0.0, "gone_days": 1.0, "tolerance": 0.0}
 
@@ -133,6 +136,28 @@ def test_what_is_not_due_when_the_log_of_sales_ends_is_told_then(
         Live(chosen, shop, trained.learner, publishing, begin).run(entries.append)
     assert [entry.number for entry in entries] == [1] and place.head().number == 1
     assert entries[0].new == len(shop.catalogue.names) - shop.known_items
+
+
+def test_baskets_of_one_moment_are_told_together(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sales that are known to the hour: one that brings an item is not the last of its hour."""
+    monkeypatch.setattr("training.retrieval.towers.bundle._onnx", lambda *side: b"no file")
+    hours = pl.col("when").dt.truncate("4h")
+    pl.read_parquet(log).with_columns(hours).write_parquet(tmp_path / "hours.parquet")
+    chosen = config(tmp_path / "hours.parquet", live={**LIVE, "baskets": 1})
+    shop = open_shop(chosen)
+    towers, begin = make_towers(chosen, shop), len(shop.parts.train)
+    sampler = Sampler(shop.baskets, shop.parts.train, shop.known_items, chosen.negatives, 0)
+    learner = Learner(towers, shop.users, shop.items, sampler, shop.baskets.times, chosen)
+    bundle = bundle_of(chosen, shop, towers, until=begin)
+    entries = list[Entry]()
+    with Publishing(open_log(tmp_path / "log"), tmp_path / "snap", bundle, chosen) as publishing:
+        lived = Live(chosen, shop, learner, publishing, begin).run(entries.append)
+    moments = np.unique(shop.baskets.times[begin:])
+    assert len(moments) < lived.baskets == len(shop.baskets.times) - begin
+    assert lived.entries == len(moments)
+    assert sum(entry.new for entry in entries) == len(COLOURS) * NEW
 
 
 def test_a_log_of_another_run_is_not_begun_anew(log: Path, tmp_path: Path) -> None:

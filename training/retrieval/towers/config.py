@@ -135,7 +135,7 @@ class LiveFrom:
     """Says how a run goes on with --log: baskets learned as they come, and told to a delta log.
 
     Args:
-        baskets: a step.
+        baskets: a step; more where the last is not alone in its moment.
         every_s: seconds between entries at the least; 0: one a step.
         gone_days: days without a sale until an item leaves the index; left out: none does.
         tolerance: how far a vector's values move until it is told anew.

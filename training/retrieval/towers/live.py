@@ -1,7 +1,7 @@
 """What is sold from now on: learned as it comes, and told to a log with new and gone items."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -81,8 +81,7 @@ class Live:
         rest = np.arange(self._begin, len(shop.baskets.times))
         sampler = self._sampler(rest)
         recalls, entries, due = [], 0, time.monotonic() + config.live.every_s
-        for start in range(0, len(rest), config.live.baskets):
-            part = rest[start : start + config.live.baskets]
+        for part in self._batches():
             recalls += [self._recall(part)] * len(part)
             pairs = np.flatnonzero(np.isin(sampler.of_basket, part))
             sampler.num_items = shop.items_before(int(part[-1]) + 1)
@@ -91,6 +90,15 @@ class Live:
                 hears(self._publish(int(part[-1]) + 1))
                 entries, due = entries + 1, time.monotonic() + config.live.every_s
         return Lived(len(rest), entries, float(np.mean(recalls)) if recalls else np.nan)
+
+    def _batches(self) -> Iterator[Ints]:
+        """Gives baskets by their numbers; those of one moment, which know the same, together."""
+        times, start = self._shop.baskets.times, self._begin
+        while start < len(times):
+            last = min(start + self._config.live.baskets, len(times)) - 1
+            stop = int(np.searchsorted(times, times[last], side="right"))
+            yield np.arange(start, stop)
+            start = stop
 
     def _sampler(self, rest: Ints) -> Sampler:
         """Draws from the stream; how often items come is estimated on, from the train part."""
