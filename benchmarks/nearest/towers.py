@@ -119,7 +119,7 @@ def _histories(pairs: Pairs, num_users: int, num_items: int) -> NDArray[np.int64
 
 def _retail() -> Interactions:
     """Reads who bought what, each pair once."""
-    names = ["CustomerID", "Description"]
+    names = ["customer_id", "description"]
     rows = pl.read_parquet(RETAIL, columns=names).drop_nulls().unique(maintain_order=True)
     users, items = (rows[name].rank("dense").to_numpy().astype(np.int64) - 1 for name in names)
     pairs = Pairs(users, items)

@@ -120,6 +120,7 @@ def _normal(rng: np.random.Generator, count: int, dim: int) -> Float:
 
 def _grouped(vectors: NDArray[np.floating]) -> Int:
     means = faiss.Kmeans(vectors.shape[1], GROUPS, niter=10, seed=1)
+    means.cp.min_points_per_centroid = 1  # small sets have few items a group
     means.train(vectors.astype(np.float32))
     groups: Int = means.assign(vectors.astype(np.float32))[1].astype(np.int64)
     return groups
