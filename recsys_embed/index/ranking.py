@@ -81,9 +81,12 @@ def gathered(slots: Slots, vectors: Floats, queries: Floats, k: int) -> Hits:
         )
     scores = np.empty((len(queries), len(slots)), np.float32)
     rows = max(1, ROWS_BYTES // (4 * vectors.shape[1]))
+    buffer = np.empty((min(rows, len(slots)), vectors.shape[1]), np.float32)
     for start in range(0, len(slots), rows):
-        part = slice(start, start + rows)
-        np.matmul(queries, vectors.take(slots[part], axis=0).T, out=scores[:, part])
+        part = slots[start : start + rows]
+        taken = buffer[: len(part)]  # the same memory again and again, which stays in the cache
+        vectors.take(part, axis=0, out=taken, mode="clip")  # else numpy takes a buffer of its own
+        np.matmul(queries, taken.T, out=scores[:, start : start + rows])
     return best(Hits(np.broadcast_to(slots, scores.shape), scores), k)
 
 

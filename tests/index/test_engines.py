@@ -96,6 +96,10 @@ def test_folding_leaves_the_engine_as_it_was(name: str, rng: np.random.Generator
     assert (found.scores[:, 0] >= own - slack).all(), "a new vector is found, or a better one"
     everything = grown.search(queries, COUNT + 60, None, widest(grown)).slots
     assert set(slots.tolist()) <= set(everything.ravel().tolist()) or grown.kind == "hnsw"
+    only = np.zeros(COUNT + 60, bool)
+    only[slots[-5:]] = True
+    chosen = grown.search(queries, 5, grown.chosen(only), widest(grown)).slots
+    assert set(chosen.ravel().tolist()) == set(slots[-5:].tolist())
     if grown.forgets:
         assert not set(np.flatnonzero(~keep).tolist()) & set(everything.ravel().tolist())
 
