@@ -143,7 +143,8 @@ class IndexDescription:
         metric: by which vectors are compared.
         user_tower: that makes queries of users' features; none for an index asked by vectors alone.
         item_tower: that makes vectors of items' features.
-        users: table of users' vectors, by user id, for those who come with an id alone.
+        users: table of users' vectors, by user id, for those who come with an id alone; of several
+            interests they stand one behind the other.
         seen: input of the user tower whose ids are items that the user had already.
         item: input of the item tower that is the item's own id; an item's id is that of its name.
         name: attribute that is an item's name.

@@ -169,17 +169,19 @@ def _config(name: str, index: IndexDescription) -> IndexConfig:
 
 def _refuse_other_widths(name: str, dim: int, told: Retrieval, tables: Tables) -> None:
     index = told.indexes[name]
-    widths = {
+    widths: dict[str, float] = {
         f"tower {tower!r}": told.towers[tower].dim
         for tower in (index.user_tower, index.item_tower)
         if tower is not None
     }
     if index.users is not None:
-        widths[f"table {index.users!r}"] = tables[index.users].config.dim
+        interests = 1 if index.user_tower is None else told.towers[index.user_tower].interests
+        beside = f" for each of {interests} interests" if interests > 1 else ""
+        widths[f"table {index.users!r}{beside}"] = tables[index.users].config.dim / interests
     for what, width in widths.items():
         if width != dim:
             raise ConfigError(
-                f"index {name!r} has vectors of {dim} dimensions, and {what} gives {width}"
+                f"index {name!r} has vectors of {dim} dimensions, and {what} gives {width:g}"
             )
     for relation in index.relations.values():
         width = tables[relation.queries].config.dim

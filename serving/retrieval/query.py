@@ -83,7 +83,8 @@ def _of_user(serving: Serving, by: User, exclude: Ids) -> Query:
     vectors, found = serving.service.table(table).lookup(np.array([by.id]), missing="zeros")
     if not found[0]:
         raise UnknownUserError(f"user {name!r} has no vector in table {table!r}; ask with features")
-    return _asked_by_tower(serving, vectors, exclude)
+    interests = vectors.reshape(-1, serving.bundle.parts[index].dim)
+    return _asked_by_tower(serving, interests, exclude)
 
 
 def _asked_by_tower(serving: Serving, vectors: Floats, exclude: Ids) -> Query:

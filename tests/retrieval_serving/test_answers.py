@@ -1,6 +1,8 @@
 """Answers equal what scoring every item gives, whatever is asked."""
 
 from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,16 @@ from hypothesis import strategies as st
 
 from recsys_embed.hashing import hash_string
 from recsys_embed.index.config import Parameters
+from recsys_embed.snapshot import open_snapshot, write_snapshot
 from serving.lookup import LookupService
 from serving.retrieval.asked import Ask, Candidates, Item, User, UserFeatures, Vectors
 from serving.retrieval.retriever import Retriever
 from tests.reference.retrieval import best, scores
-from tests.retrieval_serving.planted import COUNTRIES, Planted
+from tests.retrieval_serving.planted import COUNTRIES, DIM, Planted
 from tests.retrieval_serving.retrieving import retrieving, rows_of
+from tests.retrieval_serving.tiny_towers import TinyTower
+from training.retrieval.export.bundle import Vectors as Trained
+from training.retrieval.export.bundle import vector_table
 
 FILTERS: list[tuple[Any, Any]] = [
     (None, lambda a: True),
@@ -130,6 +136,23 @@ def test_quotas_give_every_interest_its_items(
         taken += [id for id in ranked if id not in taken][:quota]
     assert set(found.ids.tolist()) == set(taken)
     assert (np.diff(found.scores) <= 0).all()
+
+
+def test_a_user_is_asked_for_by_every_interest(shop: Planted, tmp_path: Path) -> None:
+    rng, snapshot = np.random.default_rng(3), open_snapshot(shop.path)
+    tower = TinyTower.drawn(shop.towers["user"].widths, DIM, rng, interests=3)
+    vectors = rng.standard_normal((len(shop.users), 3 * DIM)).astype(np.float32)
+    tables = {name: table.restore() for name, table in snapshot.tables.items()}
+    tables["user_vector"] = vector_table("user_vector", Trained(shop.users, vectors))
+    told = deepcopy(snapshot.extra)
+    told["retrieval"]["towers"]["user"]["interests"] = 3
+    dense = {**snapshot.dense, "towers/user.onnx": np.frombuffer(tower.onnx(), np.uint8)}
+    path = write_snapshot(tmp_path, tables, dense=dense, extra=told)
+    with retrieving(LookupService.open(path)) as several:
+        for user, row in zip(shop.users[:5].tolist(), vectors, strict=False):
+            found = several.recommend(Ask(User(user), k=20))
+            assert_is(found, best(rows_of(shop), row.reshape(3, DIM), 20))
+        assert len(several.recommend(Ask(UserFeatures({"customer": 1}), k=20)).ids) == 20
 
 
 def test_what_is_wanted_comes_and_nothing_else(retriever: Retriever, shop: Planted) -> None:
