@@ -11,6 +11,7 @@ from recsys_embed.index.filters import Predicate
 from serving.retrieval.asked import Ask, Floats, Ids
 from serving.retrieval.errors import AskError
 from serving.retrieval.query import Query
+from serving.retrieval.version import Version
 
 if TYPE_CHECKING:
     from recsys_embed.index.found import Found
@@ -79,24 +80,30 @@ def pool_of(ask: Ask) -> int:
 
 def search(prepared: Sequence[Prepared]) -> list[Searched]:
     """Finds the best items for questions; those that are alike in one search of their index."""
+    # before the first is searched: what is written meanwhile, all see or none
+    views = {_version(one).name: _version(one).live.view() for one in prepared}
     alike = dict[Hashable, list[int]]()
     for at, one in enumerate(prepared):
         alike.setdefault(_kind(one, at), []).append(at)
     found = dict[int, Searched]()
     for places in alike.values():
-        found |= zip(places, _search([prepared[at] for at in places]), strict=True)
+        view = views[_version(prepared[places[0]]).name]
+        found |= zip(places, _search([prepared[at] for at in places], view), strict=True)
     return [found[at] for at in range(len(prepared))]
 
 
 def _kind(one: Prepared, at: int) -> Hashable:
     """Tells questions apart that cannot share a search: what is excluded is each one's own."""
     own = at if len(one.query.exclude) else -1
-    return one.query.serving.version.name, one.pool, one.where, one.ask.parameters, own
+    return _version(one).name, one.pool, one.where, one.ask.parameters, own
 
 
-def _search(alike: Sequence[Prepared]) -> Iterator[Searched]:
+def _version(one: Prepared) -> Version:
+    return one.query.serving.version
+
+
+def _search(alike: Sequence[Prepared], view: "View") -> Iterator[Searched]:
     _, query, pool, where, _ = alike[0]
-    view = query.serving.version.live.view()
     vectors = np.concatenate([one.query.vectors for one in alike])
     exclude = [np.unique(query.exclude)] * len(vectors) if len(query.exclude) else None
     started = perf_counter()

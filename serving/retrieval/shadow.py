@@ -5,6 +5,7 @@ import queue
 import random
 import threading
 from collections import deque
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Shadow:
     def __init__(self, share: float, seed: int | None = None) -> None:
         self._share, self._draw = share, random.Random(seed)
         self._waiting = queue.Queue[Searched | None](WAITING)
-        self._recent = dict[str, deque[Floats]]()
+        self._recent = WeakKeyDictionary[Version, deque[Floats]]()
         self._thread = threading.Thread(target=self._run, name="shadow-recall", daemon=True)
         if share:
             self._thread.start()
@@ -76,7 +77,7 @@ class Shadow:
         true = found.view.exact(query.vectors, ask.k, where=where, exclude=exclude)
         version = query.serving.version
         version.recall.add(found.ids[: ask.k], true.ids[0, : true.counts[0]])
-        recent = self._recent.setdefault(version.name, deque(maxlen=KEPT))
+        recent = self._recent.setdefault(version, deque(maxlen=KEPT))
         recent.append(query.vectors[0])
         self._tune(version, recent)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from recsys_embed.hashing import hash_string
 from recsys_embed.index.config import Parameters
+from recsys_embed.index.view import View
 from recsys_embed.snapshot import open_snapshot, write_snapshot
 from serving.lookup import LookupService
 from serving.retrieval.asked import Ask, Candidates, Item, User, UserFeatures, Vectors
@@ -136,6 +137,23 @@ def test_quotas_give_every_interest_its_items(
         taken += [id for id in ranked if id not in taken][:quota]
     assert set(found.ids.tolist()) == set(taken)
     assert (np.diff(found.scores) <= 0).all()
+
+
+def test_questions_of_a_batch_see_one_moment(
+    service: LookupService, shop: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with retrieving(service) as writable:
+        search = View.search
+
+        def and_delete(view: View, *given: Any, **named: Any) -> Any:
+            found = search(view, *given, **named)
+            writable.delete("items", shop.ids[:50].tolist())
+            return found
+
+        monkeypatch.setattr(View, "search", and_delete)
+        asks = [Ask(Vectors(shop.vectors[:1]), "items", k=200, where=one) for one, _ in FILTERS]
+        assert [one.searched for one in writable.search_many(asks)] == [200] * len(FILTERS)
+        assert writable.search(asks[0]).searched == 150
 
 
 def test_a_user_is_asked_for_by_every_interest(shop: Planted, tmp_path: Path) -> None:

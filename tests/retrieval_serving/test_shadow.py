@@ -1,5 +1,6 @@
 """The live recall is that of exact search, and an index that falls short is tuned anew."""
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,22 @@ def test_an_index_that_finds_half_is_tuned_with_the_queries_asked(
         assert index is moment["items"].version.live
         np.testing.assert_array_equal(queries, shop.vectors[:6])
         assert retriever.stats("items").recall is None
+
+
+def test_queries_of_versions_that_are_gone_are_forgotten(
+    service: LookupService, shop: Planted
+) -> None:
+    with retrieving(service, options=ALL) as retriever:
+        for _ in range(5):
+            near(retriever, shop.vectors[0])
+            begun = retriever.rebuild("items")
+            retriever.wait()
+            retriever.activate("items", begun.version)
+        near(retriever, shop.vectors[0])
+        retriever.wait()
+        gc.collect()
+        kept = {one.name for one in retriever._versions.kept("items")}
+        assert len(kept) == 2 and {one.name for one in retriever._shadow._recent} <= kept
 
 
 def test_what_comes_too_fast_is_let_go(service: LookupService, shop: Planted) -> None:
