@@ -17,6 +17,7 @@ from recsys_embed.retrieval.description import Ids, Input, Number, Tower
 WORD = re.compile(r"[^\W_]+")
 LONGEST = 10_000  # ids one value may hold
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+FLOAT64_MAX = float(np.finfo(np.float64).max)  # below some integers
 
 Features = Mapping[str, Any]
 
@@ -102,8 +103,9 @@ def _encoded(one: Input, values: Sequence[Any]) -> Bag | NDArray[np.float32]:
 def _number(one: Number, value: Any) -> float:
     if value is None:
         return 0.0
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise FeatureError(f"{one.feature}: expected a finite number, got {value!r}")
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not abs(value) <= FLOAT64_MAX:  # nor is NaN
+        raise FeatureError(f"{one.feature}: expected a finite number, got {value!r:.80}")
     scaled = ((math.log1p(max(value, 0.0)) if one.log else value) - one.mean) / one.std
     if abs(scaled) > FLOAT32_MAX:
         raise FeatureError(f"{one.feature}: expected a number that fits float32, got {value!r}")

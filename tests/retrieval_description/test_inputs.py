@@ -75,6 +75,7 @@ def test_encoding_is_that_of_each_example(given: list[dict[str, Any]]) -> None:
         ({"price": "1"}, "price: expected a finite number"),
         ({"price": math.nan}, "price: expected a finite number"),
         ({"price": True}, "price: expected a finite number"),
+        ({"price": -(10**400)}, "price: expected a finite number"),  # below all floats
     ],
 )
 def test_what_cannot_be_fed(features: dict[str, Any], sentence: str) -> None:

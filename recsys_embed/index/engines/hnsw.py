@@ -92,7 +92,8 @@ class HnswEngine:
             if parameters.ef is None:
                 share = max(chosen.count, 1) / max(1, len(self._slots))
                 ef = min(math.ceil(ef * self.reach.spread / share), MOST_CANDIDATES)
-        asked = faiss.SearchParametersHNSW(efSearch=max(ef, k), sel=selector)
+        most = max(k, min(ef, len(self._slots)))  # faiss takes memory for as many as it is told
+        asked = faiss.SearchParametersHNSW(efSearch=most, sel=selector)
         labels, scores = faiss_calls.search(self._index, queries, k, asked)
         if not len(self._slots):
             return Hits(labels, scores)

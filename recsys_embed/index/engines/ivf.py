@@ -166,7 +166,7 @@ class IvfEngine:
         most = max(1, int(wanted.sum(axis=1).max()))
         order = np.argsort(~wanted, axis=1, kind="stable")[:, :most]
         lists = np.where(np.take_along_axis(wanted, order, axis=1), held[order], -1)
-        near = np.einsum("qd,qpd->qp", queries, self._centroids[np.maximum(lists, 0)])
+        near = np.take_along_axis(queries @ self._centroids.T, np.maximum(lists, 0), axis=1)
         return faiss_calls.search_lists(self._index, queries, k, lists, near, chosen.selector)
 
     def folded(self, slots: Slots, vectors: Floats, keep: Mask | None) -> "IvfEngine":
@@ -217,10 +217,10 @@ class IvfEngine:
         return nprobe if k <= self._target_k else math.ceil(nprobe * k / self._target_k)
 
     def _asking(self, nprobe: int) -> Any:
+        nprobe = min(nprobe, self.nlist)
         asked = self._asked.get(nprobe)
         if asked is None:  # making one takes as long as a third of a search
-            asked = faiss.SearchParametersIVF(nprobe=min(nprobe, self.nlist))
-            self._asked[nprobe] = asked
+            asked = self._asked[nprobe] = faiss.SearchParametersIVF(nprobe=nprobe)
         return asked
 
 
