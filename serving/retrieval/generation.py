@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from recsys_embed.deltas import Delta
 from recsys_embed.errors import AttributesError, InputError, SnapshotCorruptError
+from recsys_embed.index.arguments import comparable
 from recsys_embed.index.attributes import Schema, checked
 from recsys_embed.layers import LayeredTable
 from recsys_embed.snapshot import ReadableTable, Snapshot, SnapshotTable
@@ -105,7 +106,7 @@ class Generation:
         """
         told = self.bundle.parts[index].told
         vectors, held = self.service.table(told.vectors).lookup(ids, missing="zeros")
-        held &= np.isfinite(vectors).all(axis=1)
+        held &= comparable(vectors, told.metric)
         attributes: list[Mapping[str, Any]] = [*self._trained[index].of(ids)]
         spoken = [(at, word) for at, id in enumerate(ids.tolist()) if (word := words.get(id))]
         made = self._vectors_of(index, [word for _, word in spoken])
@@ -118,6 +119,7 @@ class Generation:
                 attributes[at] = _fitting(word.attributes, self.bundle.parts[index].schema)
             if vector is not None and is_as_before(row, word.over):
                 vectors[at], held[at] = vector, True
+        held &= comparable(vectors, told.metric)  # what a tower made anew, too
         kept = np.flatnonzero(held)
         told_of = [attributes[at] for at in kept.tolist()]
         return Content(ids[kept], vectors[kept], told_of, ids[~held])

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from recsys_embed.errors import InputError
+from recsys_embed.index.arguments import LARGEST, comparable
 from recsys_embed.index.attributes import by_attribute, checked
 from recsys_embed.retrieval.description import Ids as IdsInput
 from recsys_embed.retrieval.inputs import Features, ids_of
@@ -53,14 +54,14 @@ def _vectors(serving: Serving, items: Sequence[ItemWrite]) -> list[Floats]:
     given = [_vector(serving, item, at) for at, item in enumerate(items)]
     lacking = [at for at, vector in enumerate(given) if vector is None]
     if not lacking:
-        return [vector for vector in given if vector is not None]
+        return _comparable(serving, [vector for vector in given if vector is not None])
     features = [items[at].features or {} for at in lacking]
     made = _item_network(serving).run_each(features, serving.own.tables)
     for at, vectors in zip(lacking, made, strict=True):
         if isinstance(vectors, InputError):
             raise type(vectors)(f"items.{at}: {vectors}")
         given[at] = vectors[0]
-    return [vector for vector in given if vector is not None]
+    return _comparable(serving, [vector for vector in given if vector is not None])
 
 
 def _vector(serving: Serving, item: ItemWrite, at: int) -> Floats | None:
@@ -82,6 +83,18 @@ def _vector(serving: Serving, item: ItemWrite, at: int) -> Floats | None:
             f" {vector.shape}{' with NaN or infinity' if vector.shape == (dim,) else ''}"
         )
     return vector
+
+
+def _comparable(serving: Serving, vectors: Sequence[Floats]) -> list[Floats]:
+    """Gives the vectors if the index takes them all: none is refused once its word is kept."""
+    metric, rows = serving.parts.told.metric, np.reshape(vectors, (-1, serving.parts.dim))
+    if not (fits := comparable(rows, metric)).all():
+        at = int(np.argmin(fits))
+        raise AskError(
+            f"items.{at}: expected numbers within {LARGEST[metric]:g} of 0, whose products fit"
+            f" float32, got {np.abs(rows[at]).max():g}"
+        )
+    return [*vectors]
 
 
 def _item_network(serving: Serving) -> Network:

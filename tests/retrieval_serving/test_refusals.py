@@ -154,6 +154,21 @@ def test_a_write_that_cannot_be_is_refused_whole(
     assert held(retriever) == set(rows_of(shop))
 
 
+def test_numbers_whose_products_overflow_are_refused_before_they_are_kept(
+    service: LookupService,
+) -> None:
+    """`similar` compares by inner products; `items`, by the cosine, takes any finite number."""
+    fine, large = (np.full(8, number, np.float32) for number in (1, 3e38))
+    with retrieving(service) as one:
+        writes = one.stats("similar").stats["write_number"]
+        with pytest.raises(AskError, match=r"^items\.1: expected numbers within 1e\+15 of 0"):
+            one.upsert("similar", [ItemWrite(1, fine), ItemWrite(2, large)])
+        assert one.stats("similar").stats["write_number"] == writes
+        one.upsert("items", [ItemWrite(2, large)])
+        with pytest.raises(InputError, match="queries must lie within"):
+            one.search(Ask(Vectors(large[None]), "similar"))
+
+
 def test_features_for_an_index_of_vectors_are_refused(retriever: Retriever) -> None:
     with pytest.raises(NoTowerError, match="vectors instead"):
         retriever.upsert("similar", [ItemWrite(1, features={"item": "A"})])
