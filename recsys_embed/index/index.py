@@ -131,9 +131,17 @@ class Index:
             InputError: for queries of another dtype or shape, NaN or infinity; for another k.
         """
         found = self._view.search(queries, k, where=where, exclude=exclude, parameters=parameters)
-        if next(self._count) % EVERY == 0 and len(found.ids):
-            self._recent.append(np.array(queries[0], np.float32))  # type: ignore[index]
+        self.remember(queries)
         return found
+
+    def remember(self, queries: ArrayLike) -> None:
+        """Keeps a query now and then, to measure recall by; whoever searches a view tells them.
+
+        Args:
+            queries: float32 (Q, D), that a search has accepted.
+        """
+        if next(self._count) % EVERY == 0 and len(queries):  # type: ignore[arg-type]
+            self._recent.append(np.array(queries[0], np.float32))  # type: ignore[index]
 
     def exact(
         self,

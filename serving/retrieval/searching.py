@@ -111,6 +111,7 @@ def _search(alike: Sequence[Prepared], view: "View") -> Iterator[Searched]:
         vectors, pool, where=where, exclude=exclude, parameters=alike[0].ask.parameters
     )
     seconds, start = perf_counter() - started, 0
+    query.serving.version.live.remember(vectors)
     for one in alike:
         stop = start + len(one.query.vectors)
         ids, scores, of = merged(_rows(found, start, stop), pool, one.ask)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys_embed.index import Index
+from recsys_embed.index.index import EVERY
 from serving.lookup import LookupService
 from serving.retrieval import shadow as shadows
 from serving.retrieval.answering import prepare
@@ -73,6 +74,16 @@ def test_an_index_that_finds_half_is_tuned_with_the_queries_asked(
         assert index is moment["items"].version.live
         np.testing.assert_array_equal(queries, shop.vectors[:6])
         assert retriever.stats("items").recall is None
+
+
+def test_an_index_learns_what_is_asked_of_it(service: LookupService, shop: Planted) -> None:
+    """By that it measures its recall when it folds, and is tuned if it has come without queries."""
+    with retrieving(service) as retriever:
+        live = retriever._versions.moment["items"].version.live
+        for at in range(2 * EVERY):
+            near(retriever, shop.vectors[at])
+        kept = np.stack(list(live._recent))
+    np.testing.assert_array_equal(kept, shop.vectors[[0, EVERY]])
 
 
 def test_queries_of_versions_that_are_gone_are_forgotten(
