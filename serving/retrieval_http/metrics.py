@@ -56,9 +56,9 @@ def note(tally: Tally, indexes: Sequence[IndexInfo]) -> None:
     for index in indexes:
         for name, work in WORK.items():
             tally.set((name, index.name), work.value(index))
-        if index.recall is not None:
-            tally.set((RECALL_SUM, index.name), index.recall * index.recall_queries)
-            tally.set((RECALL_QUERIES, index.name), index.recall_queries)
+        # set even if nothing is known: that of a version before must not stand for it
+        tally.set((RECALL_SUM, index.name), (index.recall or 0.0) * index.recall_queries)
+        tally.set((RECALL_QUERIES, index.name), index.recall_queries)
 
 
 def collect(rows: Rows, indexes: Sequence[IndexInfo]) -> Iterator[Metric]:

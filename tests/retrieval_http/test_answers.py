@@ -1,5 +1,6 @@
 """What retrieval answers arrives unchanged, beside the versions that it names."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 
 from recsys_embed.hashing import hash_string
 from serving.retrieval.asked import Ask, Item, User, UserFeatures, Vectors
+from serving.retrieval_http import metrics
+from serving.tally import Tally
 from tests.retrieval_http.conftest import Faked
-from tests.retrieval_http.fakes import FOUND
+from tests.retrieval_http.fakes import FOUND, INFO
 
 SEARCH = "/v1/indexes/items/search"
 BIG = 2**63 - 1
@@ -206,3 +209,13 @@ def test_a_scrape_says_how_indexes_stand_and_what_was_searched(fake: Faked) -> N
         'recsys_request_total{route="/v1/indexes/{index}/search",status="200"}': 3,
     }
     assert {name: float(samples[name]) for name in told} == told
+
+
+def test_the_recall_of_a_version_before_is_not_told_of_the_next() -> None:
+    begun = replace(INFO, version="items@7.2", recall=None, recall_queries=0)
+    tally = Tally()
+    metrics.note(tally, [INFO])
+    metrics.note(tally, [begun])
+    told = {one.name: one for one in metrics.collect(tally.rows, [begun])}
+    assert not told["recsys_index_recall"].samples
+    assert [one.value for one in told["recsys_index_recall_queries"].samples] == [0]
