@@ -118,6 +118,19 @@ def test_many_candidates_are_scored_again_in_little_memory(rng: np.random.Genera
     assert (found.slots[0, 5:] == -1).all()
 
 
+def test_an_index_that_began_empty_is_measured_once_there_is_something(
+    rng: np.random.Generator,
+) -> None:
+    """Else every way to meet a filter would seem to take no time, and the first be taken."""
+    index = Index.build(np.zeros(0, np.int64), np.zeros((0, 16), np.float32), config=config("auto"))
+    index.upsert(np.arange(2048), clustered(rng, 2048))
+    assert not index.maintain()
+    index.upsert([5000], clustered(rng, 1))
+    assert index.maintain() and not index.maintain()
+    assert min(index.view().state.tuning.costs[:3]) >= 0 < index.view().state.tuning.costs.scan
+    assert index.stats().kind == "exact" and len(index) == 2049
+
+
 def test_a_write_without_memory_leaves_attributes_with_their_items(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
