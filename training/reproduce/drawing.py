@@ -44,7 +44,7 @@ def beside_published(axes: Axes, rows: Rows, metric: str, heading: str) -> None:
     axes.set_yticks(places, list(rows))
     axes.set(xlabel=heading)
     axes.invert_yaxis()
-    axes.legend()
+    axes.legend(loc="lower left")
 
 
 def by_metric(axes: Axes, rows: Rows, metrics: Mapping[str, str], heading: str) -> None:
