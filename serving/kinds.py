@@ -71,6 +71,7 @@ OF_INDEXES: Kinds = {
     FeatureError: Kind(422, "invalid_features", "Invalid features"),
     retrieval.NoTowerError: Kind(422, "no_tower", "The index has no such tower"),
     retrieval.NoRelevanceError: Kind(422, "no_relevance", "The index gives no probabilities"),
+    retrieval.BusyError: Kind(503, "busy", "Too many writes wait"),
     DeltaLogError: Kind(503, "log_unavailable", "The log of items takes no entries"),
 }
 KINDS: Kinds = {**OF_ALL, **OF_TABLES, **OF_INDEXES}

@@ -11,6 +11,7 @@ from serving.following import Follower
 from serving.following.replicas import Place, replica_name
 from serving.lookup import LookupService
 from serving.metrics import Metrics
+from serving.retrieval_http.writers import Writers
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class State:
         settled: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings, self._settled = settings, settled
+        self.writers = Writers()
         self.service: LookupService | None = None
         self.retriever: Retriever | None = None
         self.follower = None if settings.follow is None else self._follower(settings.follow, counts)
@@ -61,6 +63,7 @@ class State:
     def end(self) -> None:
         """Serves nothing any more; writes under way are made durable first."""
         self.service, retriever, self.retriever = None, self.retriever, None
+        self.writers.close()
         if retriever is not None:
             retriever.close()
 

@@ -39,6 +39,10 @@ class NotDurableError(RecsysEmbedError):
     """A write to a server whose workers could not agree on it: several, and no log of items."""
 
 
+class BusyError(RecsysEmbedError):
+    """A write while too many others wait already."""
+
+
 class BuildingError(RecsysEmbedError):
     """A wish for a version while the one before it is being built."""
 

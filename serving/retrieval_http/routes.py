@@ -1,6 +1,5 @@
 """The routes of retrieval: HTTP to questions and writes, candidates to HTTP."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -19,7 +18,14 @@ from serving.retrieval_http.answers import (
     VersionResponse,
 )
 from serving.retrieval_http.asking import ask_of, asks_of
-from serving.retrieval_http.calling import read, retriever_of, searched, settings_of, writable
+from serving.retrieval_http.calling import (
+    read,
+    retriever_of,
+    searched,
+    settings_of,
+    state_of,
+    writable,
+)
 from serving.retrieval_http.encoding import encode_batch, encode_candidates
 from serving.retrieval_http.searches import BatchRequest, RecommendRequest, SearchRequest
 from serving.retrieval_http.writes import (
@@ -71,7 +77,9 @@ async def upsert_items(request: Request, index: IndexName) -> UpsertResponse:
     retriever = writable(request)
     asked = await read(request, UpsertRequest)
     items = writes_of(asked, settings_of(request))
-    written = await apart(retriever.upsert, index, items, asked.tower_version)
+    written = await state_of(request).writers.run(
+        retriever.upsert, index, items, asked.tower_version
+    )
     return UpsertResponse(**_written(request, index, written))
 
 
@@ -79,7 +87,7 @@ async def delete_items(request: Request, index: IndexName) -> DeleteResponse:
     """Takes items out; the next search does not find them."""
     retriever = writable(request)
     ids = deleted_of(await read(request, DeleteRequest), settings_of(request))
-    written = await apart(retriever.delete, index, ids)
+    written = await state_of(request).writers.run(retriever.delete, index, ids)
     return DeleteResponse(missing=written.missing, **_written(request, index, written))
 
 
@@ -107,14 +115,14 @@ async def indexes(request: Request) -> IndexesResponse:
 
 async def index(request: Request, index: IndexName) -> IndexResponse:
     """Says how one index stands."""
-    return await _info(request, retriever_of(request).stats, index)
+    return _told(request, await apart(retriever_of(request).stats, index))
 
 
 async def rebuild(request: Request, index: IndexName) -> VersionResponse:
     """Begins to build the next version of the index beside the one in service."""
     retriever = writable(request)
     await read(request, NothingMore)
-    begun = await apart(retriever.rebuild, index)
+    begun = await state_of(request).writers.run(retriever.rebuild, index)
     return VersionResponse(snapshot_version=service_of(request).version, index=index, **vars(begun))
 
 
@@ -122,19 +130,17 @@ async def activate(request: Request, index: IndexName) -> IndexResponse:
     """Puts a version of the index into service; no answer mixes it with the one before."""
     retriever = writable(request)
     asked = await read(request, ActivateRequest)
-    return await _info(request, retriever.activate, index, asked.version)
+    info = await state_of(request).writers.run(retriever.activate, index, asked.version)
+    return _told(request, info)
 
 
 async def rollback(request: Request, index: IndexName) -> IndexResponse:
     """Puts the version before into service again."""
     retriever = writable(request)
     await read(request, NothingMore)
-    return await _info(request, retriever.rollback, index)
+    return _told(request, await state_of(request).writers.run(retriever.rollback, index))
 
 
-async def _info(
-    request: Request, call: Callable[..., IndexInfo], index: str, *more: str
-) -> IndexResponse:
-    info = await apart(call, index, *more)
+def _told(request: Request, info: IndexInfo) -> IndexResponse:
     told = Index.model_validate(info, from_attributes=True)
     return IndexResponse(snapshot_version=service_of(request).version, **dict(told))
