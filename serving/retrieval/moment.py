@@ -8,6 +8,7 @@ from recsys_embed.retrieval.bridging import Bridging
 from serving.lookup import LookupService
 from serving.retrieval.asked import Floats
 from serving.retrieval.bundle import Bundle, IndexParts
+from serving.retrieval.deleted import Deleted
 from serving.retrieval.errors import AskError, UnknownIndexError, VersionMismatchError
 from serving.retrieval.generation import Generation
 from serving.retrieval.kept import Kept
@@ -23,6 +24,7 @@ class Serving(NamedTuple):
         bundle, service: of the towers that make its queries, and the tables that they read.
         bridge: from those towers to the version's, where they are not the same.
         bridges: validated ones to the version, by the tower version that they come from.
+        deleted: items of this index that must not come from another that it leads to either.
     """
 
     version: Version
@@ -31,6 +33,7 @@ class Serving(NamedTuple):
     service: LookupService
     bridge: Bridging | None
     bridges: Mapping[str, Bridging]
+    deleted: Deleted
 
     @property
     def parts(self) -> IndexParts:
@@ -70,7 +73,12 @@ def _refuse_other_width(vectors: Floats, width: int, index: str) -> None:
 Moment = Mapping[str, Serving]
 
 
-def moment_of(kept: Mapping[str, Kept], newest: Generation | None, least_recall: float) -> Moment:
+def moment_of(
+    kept: Mapping[str, Kept],
+    newest: Generation | None,
+    least_recall: float,
+    deleted: Mapping[str, Deleted],
+) -> Moment:
     """Gives what answers from now on.
 
     Args:
@@ -78,23 +86,32 @@ def moment_of(kept: Mapping[str, Kept], newest: Generation | None, least_recall:
         newest: of the towers that came last; where an index of theirs is still being built, they
             ask the old one, if there is a bridge.
         least_recall: validated, of a bridge that may serve.
+        deleted: over HTTP, by index.
     """
     return {
-        name: _serving(one, one.active, newest, _bridges(one, one.active, least_recall))
+        name: _serving(
+            one, one.active, newest, _bridges(one, one.active, least_recall), deleted[name]
+        )
         for name, one in kept.items()
         if one.active is not None
     }
 
 
 def _serving(
-    kept: Kept, version: Version, newest: Generation | None, bridges: Mapping[str, Bridging]
+    kept: Kept,
+    version: Version,
+    newest: Generation | None,
+    bridges: Mapping[str, Bridging],
+    deleted: Deleted,
 ) -> Serving:
     own, coming = version.generation, kept.coming
     is_waiting = newest is not own and coming is not None and coming.generation is newest
     if newest is not None and is_waiting and newest.bundle.tower_version in bridges:
         bridge = bridges[newest.bundle.tower_version]
-        return Serving(version, own.service, newest.bundle, newest.service, bridge, bridges)
-    return Serving(version, own.service, own.bundle, own.service, None, bridges)
+        return Serving(
+            version, own.service, newest.bundle, newest.service, bridge, bridges, deleted
+        )
+    return Serving(version, own.service, own.bundle, own.service, None, bridges, deleted)
 
 
 def _bridges(kept: Kept, version: Version, least_recall: float) -> dict[str, Bridging]:

@@ -108,6 +108,8 @@ def _of_item(moment: Moment, serving: Serving, by: Item, ask: Ask) -> Query:
                 f" {near(ask.relation, list(relations))}"
             )
         relation = relations[ask.relation]
+        if relation.index != serving.version.index:  # which was not told what is deleted here
+            exclude = np.concatenate([exclude, serving.deleted.ids])
         serving = serving_of(moment, relation.index)
         table = serving.own.table(relation.queries)
         vectors, found = table.lookup(np.array([by.id]), missing="zeros")

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +15,7 @@ from recsys_embed.snapshot import Snapshot
 from serving.lookup import LookupService
 from serving.retrieval.asked import Ids
 from serving.retrieval.bundle import is_same
+from serving.retrieval.deleted import Deleted
 from serving.retrieval.generation import Generation, open_generation
 from serving.retrieval.kept import Kept
 from serving.retrieval.moment import Moment, moment_of
@@ -50,6 +51,7 @@ class Versions:
         self._passed_over: Snapshot | None = None
         self._kept = dict[str, Kept]()
         self._words = dict[str, Words]()
+        self._deleted = defaultdict[str, Deleted](Deleted)
         self._by_vector = dict[str, Counter[str]]()  # how many words, by tower version
         self._built = 0  # names versions where no log numbers the commands
 
@@ -190,6 +192,7 @@ class Versions:
                 there = int(np.count_nonzero(kept.active.live.vectors_of(ids)[1]))
             self._count(said.index, words, said.words)
             words.update(said.words)
+            self._deleted[said.index].heed(said.words)
             for version in kept or ():
                 version.write(ids, words)
             return len(ids) - there
@@ -211,6 +214,7 @@ class Versions:
         with self._lock:
             words, self._words, self._by_vector = self._words, {}, {}
             for name, before in words.items():
+                self._deleted[name].forget()
                 ids = np.fromiter(before, np.int64, len(before))
                 for version in self._kept.get(name, ()):
                     version.write(ids, {})
@@ -245,7 +249,7 @@ class Versions:
                     version.write(ids, self._words.get(name, {}))
 
     def _publish(self) -> None:
-        self.moment = moment_of(self._kept, self._newest, self._bridge_recall)
+        self.moment = moment_of(self._kept, self._newest, self._bridge_recall, self._deleted)
 
     def wait(self) -> None:
         """Waits for what is being built, as seen from now."""

@@ -2,6 +2,7 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from recsys_embed.retrieval.feeding import feed
 from recsys_embed.retrieval.inputs import FeatureError, encode
 from serving.lookup import LookupService
 from serving.retrieval import items_log
-from serving.retrieval.asked import ItemWrite
+from serving.retrieval.asked import Ask, Item, ItemWrite
 from serving.retrieval.errors import NotDurableError
 from serving.retrieval.retriever import Options, Retriever
 from tests.delta_log.places import Place
@@ -111,6 +112,30 @@ def test_a_deletion_holds_against_the_trainer_and_an_upsert_ends_it(shop: Plante
         assert near(retriever, vector(2), 1).ids.tolist() == [id]
         trainer.tells(retriever, {id: vector(3)})
         assert near(retriever, vector(3), 1).ids.tolist() == [id]
+
+
+@pytest.mark.parametrize("relation", ["similar", "complementary"])
+@pytest.mark.parametrize("place", ["none", "directory"])
+def test_what_is_deleted_does_not_come_by_relations_either(
+    relation: str, place: str, service: LookupService, shop: Planted, tmp_path: Path
+) -> None:
+    by = Item(int(shop.ids[7]))
+    log = None if place == "none" else lambda: DirectoryLog(tmp_path / "items")
+    ask = Ask(by, "items", k=10, relation=relation)
+    with retrieving(service, log and log()) as retriever:
+        gone = retriever.search(ask).ids[:4].tolist()
+        all_ids = retriever.search(replace(ask, k=500)).ids.tolist()
+        retriever.delete("items", gone)
+        left = [id for id in all_ids if id not in gone]
+        assert retriever.search(ask).ids.tolist() == left[:10]
+        assert retriever.search(replace(ask, k=500)).ids.tolist() == left
+        own = retriever.search(Ask(by, relation, k=500))
+        assert set(gone) <= set(own.ids.tolist()), "the index itself was told of no deletion"
+    with retrieving(service, log and log()) as retriever:
+        expected = all_ids if log is None else left
+        assert retriever.search(replace(ask, k=500)).ids.tolist() == expected
+        retriever.upsert("items", [ItemWrite(gone[0], vector(1))])
+        assert gone[0] in retriever.search(ask).ids.tolist()
 
 
 def test_an_upsert_holds_until_the_trainer_changes_the_item(shop: Planted) -> None:
