@@ -94,6 +94,7 @@ class ItemsLog:
         Raises:
             LogUnavailableError: if it cannot be written now; saying it again does no harm.
             RecsysEmbedError: as `apply`; it is written then, and nobody can follow it.
+            Exception: whatever else `apply` came upon; it is written then, and not done here.
         """
         done = Future[Done]()
         with self._lock:
@@ -170,8 +171,10 @@ class ItemsLog:
     def _heard(self, said: Said, number: int) -> None:
         try:
             self._speech.apply(said, number)
-        except (RecsysEmbedError, KeyError) as error:
+        except RecsysEmbedError as error:
             logger.warning("%s: entry %d cannot be followed here: %r", self._log, number, error)
+        except Exception:  # read again it would fail again, and nothing after it would be heard
+            logger.exception("%s: a word of entry %d failed, passed over", self._log, number)
 
     def _begin_anew(self) -> None:
         logger.warning(
@@ -202,6 +205,9 @@ class ItemsLog:
             try:
                 done.set_result(Done(number, self._speech.apply(said, number)))
             except RecsysEmbedError as error:
+                done.set_exception(error)
+            except Exception as error:  # the others are in the log as well, and were not at fault
+                logger.exception("%s: a word of entry %d failed, passed over", self._log, number)
                 done.set_exception(error)
 
     def _shorten(self, writer: Writer) -> None:
