@@ -16,6 +16,7 @@ from serving.lookup import LookupService
 from serving.retrieval.asked import Ids
 from serving.retrieval.bundle import is_same
 from serving.retrieval.deleted import Deleted
+from serving.retrieval.errors import UnknownIndexError
 from serving.retrieval.generation import Generation, open_generation
 from serving.retrieval.kept import Kept
 from serving.retrieval.moment import Moment, moment_of
@@ -64,8 +65,14 @@ class Versions:
         return [Said(index, words) for index, words in self._words.items()]
 
     def kept(self, index: str) -> Kept:
-        """Gives the versions of an index that there is."""
-        return self._kept[index]
+        """Gives the versions of an index.
+
+        Raises:
+            UnknownIndexError: if there is none of that name any more.
+        """
+        if (kept := self._kept.get(index)) is None:
+            raise UnknownIndexError(f"there is no index {index!r} any more")
+        return kept
 
     def heed(self, service: LookupService, deltas: Sequence[Delta] = ()) -> None:
         """Takes in tables that are going to be served: those after some deltas, or a snapshot's.
@@ -141,13 +148,12 @@ class Versions:
             logger.exception("%s cannot be built", versions[0].name)
             with self._lock:
                 self.refused = f"{versions[0].name} cannot be built: {error}"
-                for version in versions:
-                    if self._kept[version.index].coming is version:
-                        self._kept[version.index].drop()
+                for version in filter(self._is_coming, versions):
+                    self._kept[version.index].drop()
                 self._publish()
             return
         with self._lock:
-            is_late = any(self._kept[one.index].coming is not one for one in versions)
+            is_late = not all(map(self._is_coming, versions))
             for version, live in zip(versions, made, strict=True):
                 if is_late:
                     live.close()
@@ -157,6 +163,11 @@ class Versions:
                     self._kept[version.index].activate(version)
             self._leave_out()
             self._publish()
+
+    def _is_coming(self, version: Version) -> bool:
+        """Tells whether a version is still wanted, and its index still described."""
+        kept = self._kept.get(version.index)
+        return kept is not None and kept.coming is version
 
     def _leave_out(self) -> None:
         """Closes indexes that the newest description has no more, once its others serve."""
@@ -177,8 +188,8 @@ class Versions:
             number: of the entry of the log that says it, if there is one.
 
         Raises:
-            BuildingError, UnknownVersionError, NothingToRollBackError: for a command that cannot be
-                followed.
+            UnknownIndexError, BuildingError, UnknownVersionError, NothingToRollBackError: for a
+                command that cannot be followed.
         """
         with self._lock:
             if said.command:
@@ -220,7 +231,7 @@ class Versions:
                     version.write(ids, {})
 
     def _command(self, said: Said, number: int | None) -> None:
-        kept = self._kept[said.index]
+        kept = self.kept(said.index)
         if said.command == "rebuild":
             assert kept.active is not None  # as it answers
             generation = kept.active.generation

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from recsys_embed.delta_log import DirectoryLog
+from recsys_embed.index import Index
 from recsys_embed.retrieval.bridge_validation import validated_bridge
 from recsys_embed.retrieval.description import array_name
 from serving.lookup import LookupService
@@ -22,6 +23,8 @@ from serving.retrieval.errors import (
     VersionMismatchError,
 )
 from serving.retrieval.retriever import Options, Retriever
+from serving.retrieval.spelling import Said
+from serving.retrieval.versions import Versions
 from tests.reference.retrieval import best
 from tests.retrieval_serving.planted import Planted, plant
 from tests.retrieval_serving.retrieving import QUIET, amended, held, near, retrieving, rows_of
@@ -292,22 +295,64 @@ def test_only_the_last_of_several_snapshots_is_built_to_serve(
         assert found == [("active", "two"), ("previous", "one")]
 
 
+def without_similar(told: dict[str, Any], dense: dict[str, Any]) -> None:
+    told["indexes"]["alike"] = told["indexes"].pop("similar")
+    del told["indexes"]["items"]["relations"]["similar"]
+    for name in [name for name in dense if name.startswith("indexes/similar/")]:
+        dense[name.replace("similar", "alike")] = dense.pop(name)
+
+
 def test_an_index_that_is_described_no_more_goes_and_another_comes(
     two: Planted, service: LookupService, tmp_path: Path
 ) -> None:
-    def change(told: dict[str, Any], dense: dict[str, Any]) -> None:
-        told["indexes"]["alike"] = told["indexes"].pop("similar")
-        del told["indexes"]["items"]["relations"]["similar"]
-        for name in [name for name in dense if name.startswith("indexes/similar/")]:
-            dense[name.replace("similar", "alike")] = dense.pop(name)
-
     with retrieving(service) as retriever:
-        retriever.heed(LookupService.open(amended(two.path, tmp_path, change)))
+        retriever.heed(LookupService.open(amended(two.path, tmp_path, without_similar)))
         retriever.wait()
         assert retriever.stats("items").refused is None
         assert retriever.indexes() == ["alike", "complementary", "items"]
         with pytest.raises(UnknownIndexError, match="alike"):
             retriever.stats("similar")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_version_whose_index_has_gone_meanwhile_is_closed_again(
+    fails: bool,
+    two: Planted,
+    service: LookupService,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go_on, make, build = threading.Event(), versions.Version.make, Versions._build
+    built, closed, wrong = list[Any](), list[Any](), list[Exception]()
+
+    def slowly(self: Any, words: Any) -> Any:
+        go_on.wait(20)
+        if fails and self.index == "similar":
+            raise MemoryError("too large")
+        built.append(make(self, words))
+        return built[-1]
+
+    def watched(self: Versions, wanted: Any) -> None:
+        try:
+            build(self, wanted)
+        except Exception as error:
+            wrong.append(error)
+
+    with retrieving(service) as retriever:
+        monkeypatch.setattr(versions.Version, "make", slowly)
+        monkeypatch.setattr(Versions, "_build", watched)
+        monkeypatch.setattr(Index, "close", lambda self: closed.append(self))
+        retriever.heed(LookupService.open(amended(two.path, tmp_path, without_similar)))
+        retriever.rebuild("similar")
+        go_on.set()
+        retriever.wait()
+        assert not wrong
+        assert retriever.indexes() == ["alike", "complementary", "items"]
+        assert fails or built[-1] in closed
+        assert not set(map(id, built[:3])) & set(map(id, closed)), "what serves goes on"
+        with pytest.raises(UnknownIndexError, match="similar"):
+            retriever._versions.apply(Said("similar", {}, "rebuild"), None)
+        monkeypatch.undo()
 
 
 @pytest.mark.parametrize("seed", range(2))
