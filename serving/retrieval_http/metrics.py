@@ -20,6 +20,7 @@ SECONDS = {
     SEARCH: "time to search an index",
 }
 RECALL_SUM, RECALL_QUERIES = "recsys_index_recall_sum", "recsys_index_recall_queries"
+PLANS = ("exact", "gather", "ivf", "hnsw")  # any other is "other": labels must stay few
 DYING = [RECALL_SUM, RECALL_QUERIES]  # estimates of a worker that is gone say nothing of the rest
 
 
@@ -45,7 +46,7 @@ def count(tally: Tally, found: Sequence[Candidates], bounds: tuple[float, ...]) 
     for one in found:
         tally.observe((TOWER, one.index), bounds, one.tower_s)
         tally.observe((SEARCH, one.index), bounds, one.search_s)
-        tally.add(("recsys_search", one.index, one.plan))
+        tally.add(("recsys_search", one.index, one.plan if one.plan in PLANS else "other"))
         tally.add(("recsys_search_candidates", one.index), len(one.ids))
         tally.add(("recsys_search_filtered", one.index), one.filtered)
         tally.add(("recsys_search_below", one.index), one.below)

@@ -219,3 +219,11 @@ def test_the_recall_of_a_version_before_is_not_told_of_the_next() -> None:
     told = {one.name: one for one in metrics.collect(tally.rows, [begun])}
     assert not told["recsys_index_recall"].samples
     assert [one.value for one in told["recsys_index_recall_queries"].samples] == [0]
+
+
+def test_searches_are_counted_by_plans_of_which_there_are_few() -> None:
+    tally = Tally()
+    for plan in ("exact", "gather", "ivf", "hnsw", *(f"made up {n}" for n in range(9))):
+        metrics.count(tally, [replace(FOUND, plan=plan)], (1.0,))
+    counted = {key[2]: row[0] for key, row in tally.rows.items() if key[0] == "recsys_search"}
+    assert counted == {"exact": 1, "gather": 1, "ivf": 1, "hnsw": 1, "other": 9}
