@@ -10,6 +10,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from recsys_embed.errors import ConfigError
 
 T = TypeVar("T")
+LONGEST = 100  # characters of a name that are compared: more takes long and is like no other
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "config") -> T:
@@ -67,7 +68,7 @@ def near(name: str, known: Sequence[str]) -> str:
         >>> near("tresh", ["threshold", "ttl_s"])
         "did you mean 'threshold'? known: threshold, ttl_s"
     """
-    close = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    close = difflib.get_close_matches(name[:LONGEST], known, n=2, cutoff=0.5)
     guess = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     return f"{guess}known: {', '.join(sorted(known)) or 'nothing'}"
 

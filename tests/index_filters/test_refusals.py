@@ -1,12 +1,14 @@
 """Filters that are none, too large, or satisfied by no item are refused in one sentence."""
 
+import difflib
 from typing import Any
 
 import pytest
 
 from recsys_embed import ConfigError, InputError
 from recsys_embed.errors import FilterError
-from recsys_embed.index.filters import Limits, parse
+from recsys_embed.index.filters import Limits, contradictions, parse
+from recsys_embed.index.filters.predicates import OneOf, Within
 from tests.index_attributes.making import SCHEMA
 
 NO_FILTER: dict[str, tuple[Any, str]] = {
@@ -166,3 +168,52 @@ def test_no_depth_exhausts_the_stack() -> None:
 def test_limits_below_one_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least 1, got .*depth=0"):
         Limits(depth=0)
+
+
+def test_contradictions_are_looked_for_with_so_many_comparisons_alone() -> None:
+    one_of_three = {"and": [stock(**{"in": [1, 2, 3]}), {"not": stock(lt=2)}, stock(gt=3)]}
+    parse(one_of_three, SCHEMA, Limits(comparisons=8))
+    with pytest.raises(FilterError, match="contradicts itself"):
+        parse(one_of_three, SCHEMA, Limits(comparisons=100))
+    small = {"and": [one_of_three, price(gt=10, lt=5)]}
+    with pytest.raises(FilterError, match="price gt 10 and price lt 5"):
+        parse(small, SCHEMA, Limits(comparisons=8))  # what is too much leaves the rest its share
+
+
+def test_no_filter_within_the_limits_has_more_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared, has_value = list[int](), contradictions._has_value
+
+    def counted(kind: Any, literals: Any) -> bool:
+        values = sum(len(one.values) for one, _ in literals if isinstance(one, OneOf))
+        ranges = sum(isinstance(one, Within) for one, holds in literals if not holds)
+        compared.append(values * max(1, ranges))
+        return has_value(kind, literals)
+
+    monkeypatch.setattr(contradictions, "_has_value", counted)
+    denied = [{"not": stock(gt=20_000 + n)} for n in range(60)]
+    listed = stock(**{"in": list(range(9_990))})
+    for json in (
+        {"and": [listed, *denied[:30], {"or": denied[30:]}]},
+        {"and": [listed, {"or": denied}]},
+        {"and": [listed, *({"or": [one]} for one in denied[:40])]},
+        {"and": [listed, *denied[:10], {"or": denied[10:]}]},
+    ):
+        compared.clear()
+        parse(json, SCHEMA)
+        assert sum(compared) <= Limits().comparisons
+    assert sum(compared) >= 9_990 * 10, "it is looked for as long as that goes"
+
+
+def test_names_of_megabytes_are_compared_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared, matches = list[str](), difflib.get_close_matches
+
+    def recorded(name: str, *more: Any, **options: Any) -> list[str]:
+        compared.append(name)
+        return matches(name, *more, **options)
+
+    monkeypatch.setattr(difflib, "get_close_matches", recorded)
+    name = "prise" * 1_000_000
+    for json in ({"field": name, "eq": 1}, {"field": "price", name: 1}, {name: 1}):
+        with pytest.raises(FilterError, match="known: "):
+            parse(json, SCHEMA)
+    assert [len(one) for one in compared] == [100] * 3

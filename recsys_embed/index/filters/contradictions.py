@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from recsys_embed.errors import FilterError
 from recsys_embed.index.attributes.schema import Kind, Schema
@@ -23,24 +24,48 @@ RANGES: dict[Kind, tuple[float, float]] = {
 }
 
 
-def refuse_contradictions(predicate: Predicate, schema: Schema, holds: bool = True) -> None:
+class Search:
+    """Looks for values that satisfy conditions, until it has compared so many."""
+
+    def __init__(self, schema: Schema, comparisons: int) -> None:
+        self.schema, self._left = schema, comparisons
+
+    def finds_none(self, field: str, literals: Sequence[Literal]) -> bool:
+        """Tells whether no value of a field satisfies them, as far as that can still be told."""
+        comparisons = _comparisons(literals)
+        if comparisons > self._left:
+            return False
+        self._left -= comparisons
+        return not _has_value(self.schema.kinds[field], literals)
+
+
+def refuse_contradictions(predicate: Predicate, schema: Schema, comparisons: int) -> None:
     """Refuses what must hold together and cannot, or a branch of an `or` that never holds.
 
     Found are ranges and sets of values without a common one, what is both asked for and excluded,
     values of an absent field, and an `or` all of whose branches are excluded by what stands beside
     it. With several `or` beside each other, each is weighed by itself.
 
+    Args:
+        predicate: to look at.
+        schema: the attributes that items have.
+        comparisons: of values, after which no further contradiction is looked for.
+
     Raises:
         FilterError: naming the conditions that exclude each other.
     """
+    _refuse(predicate, True, Search(schema, comparisons))
+
+
+def _refuse(predicate: Predicate, holds: bool, search: Search) -> None:
     literals = list(_together(predicate, holds))
-    if excluded := _excluded(literals, schema):
+    if excluded := _excluded(literals, search):
         raise _contradiction(excluded)
     for choice, its_holds in literals:
         branches = getattr(choice, "parts", ())
         for branch in branches:
-            refuse_contradictions(branch, schema, its_holds)
-        ways = [_excluded([*literals, *_together(b, its_holds)], schema) for b in branches]
+            _refuse(branch, its_holds, search)
+        ways = [_excluded([*literals, *_together(b, its_holds)], search) for b in branches]
         if ways and all(ways):
             raise _contradiction(ways[0])
 
@@ -56,15 +81,29 @@ def _together(predicate: Predicate, holds: bool) -> Iterator[Literal]:
         yield predicate, holds
 
 
-def _excluded(literals: Sequence[Literal], schema: Schema) -> Sequence[Literal]:
+def _excluded(literals: Sequence[Literal], search: Search) -> Sequence[Literal]:
     """Gives literals on one field that leave it no value, as few of the first as do so."""
-    for name, kind in schema.kinds.items():
-        of_field = [one for one in literals if getattr(one[0], "field", None) == name]
-        if not _has_value(kind, of_field):
-            counts = range(1, len(of_field) + 1)
-            enough = bisect_left(counts, True, key=lambda n: not _has_value(kind, of_field[:n]))
-            return of_field[: counts[enough]]
+    by_field = dict[str, list[Literal]]()
+    for one in literals:
+        if (name := getattr(one[0], "field", None)) is not None:
+            by_field.setdefault(name, []).append(one)
+    for name, of_field in by_field.items():
+        if search.finds_none(name, of_field):
+            fewer = range(1, len(of_field))
+            key = partial(_is_enough, search, name, of_field)
+            return of_field[: 1 + bisect_left(fewer, True, key=key)]
     return ()
+
+
+def _is_enough(search: Search, field: str, literals: Sequence[Literal], count: int) -> bool:
+    return search.finds_none(field, literals[:count])
+
+
+def _comparisons(literals: Sequence[Literal]) -> int:
+    """Bounds how often values are compared in looking for one that satisfies literals."""
+    values = sum(len(one.values) for one, _ in literals if isinstance(one, OneOf))
+    ranges = sum(isinstance(one, Within) for one, holds in literals if not holds)
+    return len(literals) + values * (1 + ranges)
 
 
 def _has_value(kind: Kind, literals: Sequence[Literal]) -> bool:

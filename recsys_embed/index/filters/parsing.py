@@ -44,7 +44,7 @@ def parse(json: Any, schema: Schema, limits: Limits = LIMITS) -> Predicate:
     """
     _check_size(json, limits)
     predicate = _read(json, schema, "where")
-    refuse_contradictions(predicate, schema)
+    refuse_contradictions(predicate, schema, limits.comparisons)
     return predicate
 
 
