@@ -44,9 +44,10 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> RetrievalGowalla:
 
 def test_every_case_runs_and_finds_the_blocks(experiment: RetrievalGowalla, tmp_path: Path) -> None:
     rows = {case: Row(case, [experiment.run(case, seed=1)], {}) for case in experiment.cases}
-    for row in rows.values():
+    for case, row in rows.items():
         assert list(row.outcomes[0].metrics) == list(experiment.metrics)
-        assert row.rows == 200 and row.parameters == 200 * 8
+        if case in experiment.trained:
+            assert row.rows == 200 and row.parameters == 200 * 8
         # 20 places for two test items among the 30 of a block, 28 of which are seen
         assert row.mean("recall") > 0.95 and row.mean("hit_rate") > 0.95
         assert row.mean("popularity_bias") == pytest.approx(1.0, abs=0.2)

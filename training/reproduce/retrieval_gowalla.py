@@ -21,7 +21,8 @@ from training.reproduce.pairs import read_parts
 from training.reproduce.retrieval_cases import Case, model_of
 from training.retrieval.evaluation import Evaluation, evaluate
 from training.retrieval.fit import Fit, fit, fit_for
-from training.retrieval.interactions import NO_PAIRS, Interactions
+from training.retrieval.graph_filter import Filter, GraphFilter
+from training.retrieval.interactions import NO_PAIRS, Interactions, Pairs
 from training.retrieval.objectives import ByUser
 from training.retrieval.ranking import best_items
 
@@ -38,6 +39,7 @@ class RetrievalGowalla:
         path: folder with train.txt and test.txt.
         fit: when the validation part is asked and training stops; the rest is the case's.
         trained: what each case trains.
+        filtered: cases that train nothing, and what they filter by; chosen on the validation part.
         published: figures by case.
         validation: share of each user's train pairs.
         dim: of vectors before any propagation.
@@ -60,6 +62,7 @@ class RetrievalGowalla:
     path: str
     fit: Fit
     trained: Mapping[str, Case]
+    filtered: Mapping[str, Filter] = field(default_factory=dict)
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     validation: float = 0.1
     dim: int = 64
@@ -69,11 +72,29 @@ class RetrievalGowalla:
     @property
     def cases(self) -> Sequence[str]:
         """Those of the config."""
-        return list(self.trained)
+        return [*self.trained, *self.filtered]
 
     def run(self, case: str, seed: int) -> Outcome:
         """Lets the validation part choose the epoch, trains anew with it, and tests once."""
         torch.set_num_threads(self.threads)
+        return self._filter(case, seed) if case in self.filtered else self._train(case, seed)
+
+    def _filter(self, case: str, seed: int) -> Outcome:
+        began, config = time.process_time(), self.filtered[case]
+        parts = read_parts(self.path, self.validation, self.users)
+        validated = _judged(GraphFilter(parts, config, seed), parts, parts.validation, self.fit.k)
+        whole = replace(parts, train=parts.known, validation=NO_PAIRS)
+        graph = GraphFilter(whole, config, seed)
+        found = _judged(graph, whole, whole.test, self.fit.k)
+        minutes = (time.process_time() - began) / 60
+        return Outcome(
+            {**_figures(found), "cpu_minutes": minutes},
+            0,
+            graph.num_parameters,
+            {"validation_recall": validated.all.recall, "validation_ndcg": validated.all.ndcg},
+        )
+
+    def _train(self, case: str, seed: int) -> Outcome:
         began, trained = time.process_time(), self.trained[case]
         parts = read_parts(self.path, self.validation, self.users)
         config = replace(
@@ -100,7 +121,9 @@ class RetrievalGowalla:
     def quick(self) -> Self:
         """Takes a tenth of the users and few epochs."""
         few = {name: replace(_small(case), epochs=2) for name, case in self.trained.items()}
-        return replace(self, users=3000, trained=few, fit=replace(self.fit, eval_every=1))
+        small = {name: replace(one, frequencies=32) for name, one in self.filtered.items()}
+        fit = replace(self.fit, eval_every=1)
+        return replace(self, users=3000, trained=few, filtered=small, fit=fit)
 
     def claims(self, rows: Rows) -> Sequence[Claim]:
         """Compares the case that validated best, the two towers and LightGCN with the targets."""
@@ -125,6 +148,12 @@ class RetrievalGowalla:
         beside_published(left, rows, "recall", self.metrics["recall"])
         by_metric(right, rows, {f"recall_{name}": name for name in SEGMENTS}, "Recall@20 of items")
         figure.savefig(path, dpi=120)
+
+
+def _judged(graph: GraphFilter, parts: Interactions, relevant: Pairs, k: int) -> Evaluation:
+    users = np.unique(relevant.users)
+    best = graph.best_items(users, k)
+    return evaluate(best, users, relevant, parts.train.items, parts.num_items)
 
 
 def _tested(model: nn.Module, interactions: Interactions, k: int) -> Evaluation:
