@@ -4,7 +4,13 @@ import time
 
 import numpy as np
 
-from recsys_embed.index.choosing import MOST_QUERIES, rerank_of, smallest_of, tuned
+from recsys_embed.index.choosing import (
+    MOST_QUERIES,
+    rerank_of,
+    smallest_of,
+    tuned,
+    warn_below_target,
+)
 from recsys_embed.index.config import IndexConfig
 from recsys_embed.index.engines.exact import ExactEngine
 from recsys_embed.index.engines.protocol import Engine, Floats
@@ -21,11 +27,19 @@ TIMED = 64
 def built(items: Items, config: IndexConfig, queries: Floats | None) -> tuple[Engine, Tuning]:
     """Builds the engine that a config asks for over all slots, none of which is dead.
 
+    It logs a warning if that stays below the target.
+
     Args:
         items: whose slots it will find.
         config: of the index.
         queries: float32 (Q, D), to tune it with; None: a sample of the items.
     """
+    engine, tuning = _built(items, config, queries)
+    warn_below_target(engine, tuning, config)
+    return engine, tuning
+
+
+def _built(items: Items, config: IndexConfig, queries: Floats | None) -> tuple[Engine, Tuning]:
     on = "items" if queries is None or not len(queries) else "queries"
     asked = _sampled(items, config) if on == "items" or queries is None else queries
     sample = Sample(asked, items.arrays.vectors, np.ones(items.size, bool), config.target_k)

@@ -1,5 +1,6 @@
 """Parameters of an engine, chosen by measurement."""
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from recsys_embed.index.engines.protocol import Engine, Floats, Mask, Reach
 from recsys_embed.index.measuring import Goal, Sample, Trial, costs_of, smallest
 from recsys_embed.index.tuning import Costs, Tuning
 
+logger = logging.getLogger(__name__)
 MOST_QUERIES = 256
 FILTER_QUERIES = 48  # scoring all that a filter admits takes longer than scoring all
 SHARES = (0.5, 0.1)  # that the measured filters admit; with less, scoring what matches is faster
@@ -42,6 +44,20 @@ def tuned(engine: Engine, sample: Sample, on: str, config: IndexConfig) -> tuple
     of_items = float(_trial_of_items(sample, config).recalls(chosen, parameters, rerank).mean())
     costs = costs_of(chosen, sample)
     return chosen, Tuning(recall, on, rerank, costs, count, steps, of_items)
+
+
+def warn_below_target(engine: Engine, tuning: Tuning, config: IndexConfig) -> None:
+    """Logs that an engine finds less than it was asked to, whatever it is asked to visit."""
+    if tuning.recall < config.target_recall:
+        logger.warning(
+            "an index of kind %s and codec %s finds %.3f of the best items of its %s, less than its"
+            " target of %.3f; take another codec or kind, or rerank more",
+            engine.kind,
+            config.codec,
+            tuning.recall,
+            tuning.on,
+            config.target_recall,
+        )
 
 
 def rerank_of(config: IndexConfig) -> float:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from recsys_embed.index.choosing import smallest_of, tuned
+from recsys_embed.index.choosing import smallest_of, tuned, warn_below_target
 from recsys_embed.index.engines.protocol import Engine, Floats, Mask
 from recsys_embed.index.measuring import Goal, Sample, Trial
 from recsys_embed.index.state import State
@@ -17,6 +17,7 @@ def retuned(state: State, queries: Floats) -> tuple[Engine, Tuning]:
     """Gives the engine of a state with parameters chosen for these queries."""
     sample = Sample(queries, state.arrays.vectors, _alive(state, state.folded), _k(state))
     engine, tuning = tuned(state.engine, sample, "queries", state.config)
+    warn_below_target(engine, tuning, state.config)
     return engine, replace(tuning, trained=state.tuning.trained, steps=state.tuning.steps)
 
 

@@ -13,7 +13,7 @@ from recsys_embed.index.state import State
 logger = logging.getLogger(__name__)
 REST = 2.0  # times as long as the work took, so that upkeep takes at most a third of a core
 LONGEST_REST_S = 10.0
-RETRY_S = 1.0
+RETRY_S, LONGEST_RETRY_S = 1.0, 60.0  # twice as long each time that the work fails again
 MORE_STEPS = 1.5
 
 
@@ -70,7 +70,7 @@ class Keeper:
         self._woken, self._closed = threading.Event(), threading.Event()
         self._start = threading.Lock()
         self._owner = weakref.ref(owner, lambda _: self.close())
-        self._work = work
+        self._work, self._retry_s = work, RETRY_S
         self._thread: threading.Thread | None = None
 
     def wake(self) -> None:
@@ -105,11 +105,12 @@ class Keeper:
         owner, start = self._owner(), time.monotonic()
         try:
             worked = owner is not None and self._work(owner)
+            rest_s, self._retry_s = min(REST * (time.monotonic() - start), LONGEST_REST_S), RETRY_S
         except Exception:
-            logger.exception("upkeep of an index failed; it goes on as it is and is tried again")
-            self._closed.wait(RETRY_S)
-            return True
+            worked, rest_s = True, self._retry_s
+            self._retry_s = min(2 * rest_s, LONGEST_RETRY_S)
+            logger.exception("upkeep of an index failed; it is tried again in %g s", rest_s)
         del owner  # while it rests, the owner may go
         if worked:
-            self._closed.wait(min(REST * (time.monotonic() - start), LONGEST_REST_S))
+            self._closed.wait(rest_s)
         return worked

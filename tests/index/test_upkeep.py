@@ -10,6 +10,7 @@ import pytest
 from recsys_embed.index import Index, IndexConfig, building
 from recsys_embed.index.attributes import Schema
 from recsys_embed.index.filters import parse
+from recsys_embed.index.upkeep import Keeper
 from tests.index.making import check_exact, check_sound, clustered
 
 SCHEMA = Schema({"n": "int"})
@@ -256,3 +257,55 @@ def test_each_thread_searches_with_the_threads_of_the_config(rng: np.random.Gene
     thread.start()
     thread.join()
     assert seen == [1]
+
+
+class Told(threading.Event):
+    """Never set, and waited for no longer than it takes to say how long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = list[float | None]()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout)
+        return False
+
+
+def test_work_that_keeps_failing_is_tried_ever_more_rarely() -> None:
+    class Owner:
+        fails = True
+
+        def work(self) -> bool:
+            if self.fails:
+                raise MemoryError("too large")
+            return False
+
+    owner = Owner()
+    keeper = Keeper(owner, Owner.work)
+    keeper._closed = told = Told()
+    assert all(keeper._step() for _ in range(9))
+    assert told.waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    owner.fails = False
+    assert not keeper._step()
+    owner.fails = True
+    assert keeper._step() and keeper._step()
+    assert told.waits[9:] == [1, 2], "once it works, all is forgotten"
+
+
+@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
+def test_an_index_that_stays_below_its_target_says_so(
+    kind: str, rng: np.random.Generator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Numbers that fp16 has not become infinite in the engine's copy, where all score alike."""
+    vectors = clustered(rng, 600)
+    for scale, warnings in ((1.0, 0), (1e6, 1)):
+        config = IndexConfig(kind=kind, codec="fp16", background=False, target_k=10)  # type: ignore[arg-type]
+        caplog.clear()
+        index = Index.build(np.arange(600), vectors * np.float32(scale), config=config)
+        assert (index.stats().tuned_recall < config.target_recall) == bool(warnings)
+        for work in (lambda: None, index.rebuild, lambda: index.retune(vectors[:20])):  # noqa: B023
+            work()
+            said = [one for one in caplog.records if "less than its target" in one.getMessage()]
+            assert len(said) == warnings
+            assert all(one.levelname == "WARNING" for one in said)
+            caplog.clear()
