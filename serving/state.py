@@ -64,6 +64,7 @@ class State:
         """Serves nothing any more; writes under way are made durable first."""
         self.service, retriever, self.retriever = None, self.retriever, None
         self.writers.close()
+        self.writers = Writers()  # for whoever begins again; its threads begin with its writes
         if retriever is not None:
             retriever.close()
 

@@ -112,6 +112,9 @@ class RunConfig(Described):
             )
 
 
+COMMANDS = {"source": "online", "baskets": "retrieval"}  # by a section that only their runs have
+
+
 def load_config(path: Path, assignments: Sequence[str] = ()) -> RunConfig:
     """Reads a TOML file; each of `assignments`, "section.key=value", replaces one value.
 
@@ -119,8 +122,11 @@ def load_config(path: Path, assignments: Sequence[str] = ()) -> RunConfig:
         ConfigError: for a file that is absent or no TOML, and for whatever a config class refuses.
     """
     values = read_toml(path, assignments)
-    if "source" in values:
-        raise ConfigError(f"{path.name} is an online run; say recsys-train online {path}")
+    for section, command in COMMANDS.items():
+        if section in values:
+            raise ConfigError(
+                f"{path.name} is a run of another kind; say recsys-train {command} {path}"
+            )
     return from_values(values, path.name)
 
 

@@ -43,7 +43,7 @@ def page() -> dict[str, Any]:
 
 
 def test_every_block_of_the_page_runs(page: dict[str, Any]) -> None:
-    assert len(BLOCKS) == 14
+    assert len(BLOCKS) == 16
     assert page["vectors"].keys() == {0, -1, 2**63 - 1, -(2**63), hash_string("a")}
 
 

@@ -1,6 +1,7 @@
 """Configs: what a file says, what an assignment changes, and what is refused in which words."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 from recsys_embed import FTRL, Adam, ConfigError, Hashed
 from recsys_embed.config import from_dict, to_dict
 from tests.training.making import config_of
-from training.config import RunConfig, load_config
+from training.config import load_config
 from training.models import DCN
-from training.online.config import OnlineConfig, load_online
+from training.online.config import load_online
+from training.retrieval.towers.config import load_retrieval
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SMALL = """
@@ -113,19 +115,23 @@ def test_a_file_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -> None:
         load_config(tmp_path / "bad.toml")
 
 
+LOADERS: dict[str, Callable[[Path], Any]] = {"source": load_online, "baskets": load_retrieval}
 RUNS = sorted(p for p in CONFIGS.rglob("*.toml") if p.parent.name != "papers")
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_every_shipped_config_loads_and_survives_a_round_trip(path: Path) -> None:
-    kind = OnlineConfig if "source" in tomllib.loads(path.read_text()) else RunConfig
-    config = load_online(path) if kind is OnlineConfig else load_config(path)
-    assert from_dict(kind, to_dict(config)) == config
+    values = tomllib.loads(path.read_text())
+    load = next((load for section, load in LOADERS.items() if section in values), load_config)
+    config = load(path)
+    assert from_dict(type(config), to_dict(config)) == config
 
 
-def test_an_online_run_is_told_how_to_be_run() -> None:
-    with pytest.raises(ConfigError, match="is an online run; say recsys-train online configs"):
-        load_config(Path("configs/online-retail/online.toml"))
+@pytest.mark.parametrize("command", ["online", "retrieval"])
+def test_a_run_of_another_kind_is_told_how_to_be_run(command: str) -> None:
+    path = CONFIGS / "online-retail" / f"{command}.toml"
+    with pytest.raises(ConfigError, match=f"of another kind; say recsys-train {command} .*toml"):
+        load_config(path)
 
 
 def test_there_are_shipped_configs() -> None:
