@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from training import commands
+from training.overrides import add_run_arguments
 
 EPILOG = """\
 commands, each with a --help of its own:
@@ -48,15 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         help="a run in TOML; or a command, see below (a config of that name: ./NAME)",
     )
-    parser.add_argument(
-        "--set",
-        dest="assignments",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="replace one value of the config; KEY is dotted (train.lr), VALUE is TOML; may repeat",
-    )
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
+    add_run_arguments(parser, "train.lr")
     parser.add_argument("--seed", type=int, help="short for --set seed=…")
     parser.add_argument("--epochs", type=int, help="short for --set train.epochs=…")
     parser.add_argument("--threads", type=int, help="short for --set train.threads=…")

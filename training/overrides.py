@@ -1,6 +1,8 @@
 """Values given on the command line, set into those of a TOML file."""
 
+import argparse
 import tomllib
+from pathlib import Path
 from typing import Any
 
 from recsys_embed.errors import ConfigError
@@ -37,3 +39,22 @@ def _parsed(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, example: str) -> None:
+    """Lets a command line replace values of its config, and say where the result goes.
+
+    Args:
+        parser: of the command; `assignments` and `output` are added to what it gives.
+        example: of a dotted key.
+    """
+    parser.add_argument(
+        "--set",
+        dest="assignments",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help=f"replace one value of the config; KEY is dotted ({example}), VALUE is TOML;"
+        " may repeat",
+    )
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")

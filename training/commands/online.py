@@ -23,19 +23,13 @@ The folder of the run gets
 import argparse
 from pathlib import Path
 
+from training.overrides import add_run_arguments
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Says which run, from where, and how far."""
     parser.add_argument("config", type=Path, help="an online run in TOML")
-    parser.add_argument(
-        "--set",
-        dest="assignments",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="replace one value of the config; KEY is dotted (source.speed), may repeat",
-    )
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
+    add_run_arguments(parser, "source.speed")
     parser.add_argument("--events", type=int, metavar="N", help="stop behind N events in all")
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument(

@@ -32,6 +32,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.overrides import add_run_arguments
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -41,15 +43,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Says which run, and where its result goes."""
     parser.add_argument("config", type=Path, help="a retrieval run in TOML")
-    parser.add_argument(
-        "--set",
-        dest="assignments",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="replace one value of the config; KEY is dotted (train.lr), may repeat",
-    )
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
+    add_run_arguments(parser, "train.lr")
     parser.add_argument("--seed", type=int, help="short for --set seed=…")
     parser.add_argument("--epochs", type=int, help="short for --set train.epochs=…")
     parser.add_argument(

@@ -2,18 +2,9 @@
 
 from collections.abc import Mapping
 
-from recsys_embed.row_maps import (
-    Bloom,
-    Collisionless,
-    Hashed,
-    HashEmbedding,
-    MultiChunk,
-    Multiplexed,
-    QuotientRemainder,
-    RowMapConfig,
-)
+from recsys_embed.row_maps import RowMapConfig
 from training.learned.frequency import LearnedDoubleFrequency, LearnedFrequency
-from training.learned.from_file import RowMapFile
+from training.learned.from_file import GivenRowMap, RowMapFile
 from training.learned.graphhash import LearnedDoubleGraphHash, LearnedGraphHash
 from training.learned.log import TrainingLog
 from training.learned.semantic_id import LearnedSemanticId
@@ -26,16 +17,7 @@ Recipe = (
     | LearnedDoubleGraphHash
     | LearnedSemanticId
 )
-RowMapSource = (
-    Collisionless
-    | Hashed
-    | Bloom
-    | QuotientRemainder
-    | HashEmbedding
-    | MultiChunk
-    | Multiplexed
-    | Recipe
-)
+RowMapSource = GivenRowMap | Recipe
 
 
 def learned(sources: Mapping[str, RowMapSource], log: TrainingLog) -> dict[str, RowMapConfig]:

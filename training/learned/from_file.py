@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from recsys_embed.row_maps import RowMapConfig
+from recsys_embed.row_maps import (
+    Bloom,
+    Collisionless,
+    Hashed,
+    HashEmbedding,
+    MultiChunk,
+    Multiplexed,
+    QuotientRemainder,
+    RowMapConfig,
+)
 from recsys_embed.row_maps.files import read_row_map
 from training.learned.log import TrainingLog
 from training.readers.paths import resolve
@@ -27,3 +36,15 @@ class RowMapFile:
     def learn(self, log: TrainingLog, table: str) -> RowMapConfig:
         """Reads the map, which was learned before."""
         return self.read()
+
+
+GivenRowMap = (
+    Collisionless
+    | Hashed
+    | Bloom
+    | QuotientRemainder
+    | HashEmbedding
+    | MultiChunk
+    | Multiplexed
+    | RowMapFile
+)

@@ -10,17 +10,9 @@ from recsys_embed.config import from_dict, near
 from recsys_embed.errors import ConfigError
 from recsys_embed.initializers import Initializer
 from recsys_embed.optimizers import Optimizer
-from recsys_embed.row_maps import (
-    Bloom,
-    Collisionless,
-    Hashed,
-    HashEmbedding,
-    MultiChunk,
-    Multiplexed,
-    QuotientRemainder,
-)
+from recsys_embed.row_maps import Collisionless
 from training.config import read_toml
-from training.learned.from_file import RowMapFile
+from training.learned.from_file import GivenRowMap
 from training.readers import DataConfig
 from training.retrieval.complementary import ComplementaryFrom
 from training.retrieval.losses import RetrievalLoss, SampledSoftmax
@@ -28,17 +20,6 @@ from training.retrieval.towers.baskets import AttributeFrom, BasketsConfig
 from training.retrieval.towers.inputs import IdsFrom, Inputs
 from training.retrieval.towers.sampling import NegativesFrom
 from training.splits import TimeSplit
-
-RowMapSource = (
-    Collisionless
-    | Hashed
-    | Bloom
-    | QuotientRemainder
-    | HashEmbedding
-    | MultiChunk
-    | Multiplexed
-    | RowMapFile
-)
 
 
 @dataclass(frozen=True)
@@ -56,7 +37,7 @@ class TableFrom:
     """
 
     dim: int = 32
-    row_map: RowMapSource = field(default_factory=Collisionless)
+    row_map: GivenRowMap = field(default_factory=Collisionless)
     optimizer: Optimizer = field(default_factory=RowwiseAdagrad)
     lr: float = 0.05
     initializer: Initializer = field(default_factory=Uniform)
